@@ -1,0 +1,69 @@
+//! Reinforcement-learning environments with Gymnasium's ids, spaces, dynamics, rewards, time
+//! limits and reset distributions, written to be stepped many millions of times a second.
+//!
+//! | id | observation | actions | limit | solved at |
+//! |---|---|---|---|---|
+//! | `CartPole-v1` | 4 | 2 | 500 | 475 |
+//! | `MountainCar-v0` | 2 | 3 | 200 | -110 |
+//! | `MountainCarContinuous-v0` | 2 | 1 number in [-1, 1] | 999 | 90 |
+//! | `Pendulum-v1` | 3 | 1 number in [-2, 2] | 200 | |
+//! | `Acrobot-v1` | 6 | 3 | 500 | -100 |
+//!
+//! An environment is made by its id, or by its own type when the caller knows it:
+//!
+//! ```
+//! use es_envs::{Action, Env, make};
+//!
+//! let mut env = make("CartPole-v1")?;
+//! let mut observation = vec![0.0; env.spec().observation_size];
+//! env.reset(7, &mut observation)?;
+//! let mut total = 0.0;
+//! for _ in 0..env.spec().max_episode_steps.unwrap_or(1000) {
+//!     // Push towards the side to which the pole leans and turns.
+//!     let right = observation[2] + observation[3] > 0.0;
+//!     let step = env.step(Action::Discrete(usize::from(right)), &mut observation)?;
+//!     total += step.reward;
+//!     if step.terminated {
+//!         break;
+//!     }
+//! }
+//! assert!(total > 100.0);
+//! # Ok::<(), es_envs::EnvError>(())
+//! ```
+//!
+//! # Determinism
+//! Every environment here is of class A: the same seed and the same actions give the same bits on
+//! any x86-64 or ARM machine. Nothing but `+ - * /`, comparisons, the exact remainder and this
+//! crate's own sine and cosine is used, and nothing is drawn after a reset.
+//!
+//! # What all environments share
+//! 1. Resets draw from xoshiro256++, not from NumPy's PCG64: the distribution of the first state
+//!    is the reference's, the state that one seed gives is not.
+//! 2. The time limit is part of the [`Spec`] and is never counted by the environment.
+//! 3. Steps after termination are not refused: they go on computing the same dynamics.
+//! 4. A continuous action that is not finite is an error, never clipped or passed on.
+//! 5. A new environment stands at the all-zero state until its first reset.
+//! 6. An observation buffer whose length is not [`Spec::observation_size`] is a mistake in the
+//!    calling program, and panics.
+
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod acrobot;
+mod action;
+mod cart_pole;
+mod env;
+mod mountain_car;
+mod mountain_car_continuous;
+mod pendulum;
+mod registry;
+mod reset;
+mod trigonometry;
+
+pub use acrobot::Acrobot;
+pub use cart_pole::CartPole;
+pub use env::*;
+pub use mountain_car::MountainCar;
+pub use mountain_car_continuous::MountainCarContinuous;
+pub use pendulum::Pendulum;
+pub use registry::{ids, make};

@@ -1,0 +1,190 @@
+//! What every environment in the registry has to keep to.
+
+use es_envs::{Action, ActionSpace, Env, EnvError, Spec, ids, make};
+use rand::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+/// An action drawn from a space, kept in a form that [`Action`] can borrow from.
+enum Drawn {
+    Discrete(usize),
+    Continuous(Vec<f32>),
+}
+
+impl Drawn {
+    fn action(&self) -> Action<'_> {
+        match self {
+            Drawn::Discrete(index) => Action::Discrete(*index),
+            Drawn::Continuous(values) => Action::Continuous(values),
+        }
+    }
+}
+
+fn draw(spec: &Spec, rng: &mut Xoshiro256PlusPlus) -> Drawn {
+    match &spec.actions {
+        ActionSpace::Discrete(n) => Drawn::Discrete(rng.next_u64() as usize % n),
+        ActionSpace::Continuous { low, high } => Drawn::Continuous(
+            low.iter()
+                .zip(high)
+                .map(|(low, high)| {
+                    low + (high - low) * (rng.next_u64() >> 40) as f32 / 16_777_216.0
+                })
+                .collect(),
+        ),
+    }
+}
+
+fn bits(observation: &[f32]) -> Vec<u32> {
+    observation.iter().map(|value| value.to_bits()).collect()
+}
+
+/// The bits of everything an episode of random actions shows, at most `steps` long.
+fn episode(env: &mut dyn Env, seed: u64, actions: u64, steps: u32) -> Vec<u32> {
+    let spec = env.spec().clone();
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(actions);
+    let mut observation = vec![0.0; spec.observation_size];
+    env.reset(seed, &mut observation).unwrap();
+    let mut seen = bits(&observation);
+    for _ in 0..steps {
+        let step = env.step(draw(&spec, &mut rng).action(), &mut observation).unwrap();
+        assert!(step.reward.is_finite(), "{}: reward {}", spec.id, step.reward);
+        assert!(observation.iter().all(|value| value.is_finite()), "{}: {observation:?}", spec.id);
+        seen.extend(bits(&observation));
+        seen.extend([step.reward.to_bits() as u32, (step.reward.to_bits() >> 32) as u32]);
+        seen.push(u32::from(step.terminated));
+        if step.terminated {
+            break;
+        }
+    }
+    seen
+}
+
+#[test]
+fn every_spec_is_sane_and_names_the_id_it_was_made_with() {
+    assert!(!ids().is_empty());
+    for id in ids() {
+        let env = make(id).unwrap();
+        let spec = env.spec();
+        assert_eq!(spec.id, *id);
+        assert!(spec.observation_size > 0);
+        assert!(spec.max_episode_steps.is_none_or(|steps| steps > 0));
+        assert!(spec.reward_threshold.is_none_or(f64::is_finite));
+        match &spec.actions {
+            ActionSpace::Discrete(n) => assert!(*n > 1, "{id}: {n} actions"),
+            ActionSpace::Continuous { low, high } => {
+                assert!(!low.is_empty() && low.len() == high.len(), "{id}: {low:?} {high:?}");
+                assert!(low.iter().zip(high).all(|(low, high)| low < high), "{id}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_and_actions_give_the_same_bits_twice() {
+    for id in ids() {
+        for seed in [0, 1, u64::MAX] {
+            let first = episode(&mut *make(id).unwrap(), seed, 5, 300);
+            let second = episode(&mut *make(id).unwrap(), seed, 5, 300);
+            assert_eq!(first, second, "{id} seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_used_environment_gives_the_same_bits_after_a_reset_as_a_fresh_one() {
+    for id in ids() {
+        let mut used = make(id).unwrap();
+        for seed in 0..20 {
+            episode(&mut *used, 1000 + seed, seed, 30 + seed as u32);
+            let again = episode(&mut *used, seed, 9, 300);
+            assert_eq!(again, episode(&mut *make(id).unwrap(), seed, 9, 300), "{id} seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn different_seeds_give_different_first_observations() {
+    for id in ids() {
+        let mut env = make(id).unwrap();
+        let firsts: std::collections::HashSet<Vec<u32>> =
+            (0..100).map(|seed| episode(&mut *env, seed, 0, 0)).collect();
+        assert_eq!(firsts.len(), 100, "{id}");
+    }
+}
+
+#[test]
+fn observations_and_rewards_stay_finite_over_random_episodes() {
+    for id in ids() {
+        let mut env = make(id).unwrap();
+        for seed in 0..50 {
+            let limit = env.spec().max_episode_steps.unwrap_or(1000);
+            episode(&mut *env, seed, seed, limit);
+        }
+    }
+}
+
+#[test]
+fn steps_after_termination_or_the_time_limit_go_on_with_finite_numbers() {
+    for id in ids() {
+        let mut env = make(id).unwrap();
+        let spec = env.spec().clone();
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(4);
+        let mut observation = vec![0.0; spec.observation_size];
+        env.reset(4, &mut observation).unwrap();
+        for _ in 0..3000 {
+            env.step(draw(&spec, &mut rng).action(), &mut observation).unwrap();
+            assert!(observation.iter().all(|value| value.is_finite()), "{id}: {observation:?}");
+        }
+    }
+}
+
+#[test]
+fn wrong_actions_are_errors_that_name_the_environment_and_change_nothing() {
+    for id in ids() {
+        let mut env = make(id).unwrap();
+        let spec = env.spec().clone();
+        let nan = [f32::NAN];
+        let infinite = [f32::INFINITY];
+        let wrong: Vec<Action<'_>> = match spec.actions {
+            ActionSpace::Discrete(n) => vec![
+                Action::Discrete(n),
+                Action::Discrete(usize::MAX),
+                Action::Continuous(&[0.0]),
+                Action::Continuous(&[]),
+            ],
+            ActionSpace::Continuous { .. } => vec![
+                Action::Discrete(0),
+                Action::Continuous(&[]),
+                Action::Continuous(&[0.0, 0.0]),
+                Action::Continuous(&nan),
+                Action::Continuous(&infinite),
+            ],
+        };
+        let mut observation = vec![0.0; spec.observation_size];
+        env.reset(2, &mut observation).unwrap();
+        let before = bits(&observation);
+        for action in wrong {
+            let error = env.step(action, &mut observation).unwrap_err();
+            assert!(matches!(error, EnvError::Action { .. }), "{id} {action:?}: {error}");
+            assert!(error.to_string().contains(id), "{error}");
+        }
+        assert_eq!(bits(&observation), before, "{id}");
+
+        let good = draw(&spec, &mut Xoshiro256PlusPlus::seed_from_u64(0));
+        let mut undisturbed = make(id).unwrap();
+        let mut expected = vec![0.0; spec.observation_size];
+        undisturbed.reset(2, &mut expected).unwrap();
+        undisturbed.step(good.action(), &mut expected).unwrap();
+        env.step(good.action(), &mut observation).unwrap();
+        assert_eq!(bits(&observation), bits(&expected), "{id}");
+    }
+}
+
+#[test]
+fn an_unknown_id_is_an_error_that_lists_the_known_ones() {
+    let Err(error) = make("CartPole-v9") else { panic!("made an unknown environment") };
+    let message = error.to_string();
+    assert!(message.contains("CartPole-v9"), "{message}");
+    for id in ids() {
+        assert!(message.contains(id), "{message} does not list {id}");
+    }
+}

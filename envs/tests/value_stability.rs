@@ -1,0 +1,62 @@
+//! The exact bits of one short run per environment. They are promised to be the same on any
+//! machine, so a change here is a change of every training run and needs to be meant.
+
+use es_envs::{Action, ActionSpace, ids, make};
+
+/// Per id: the observation after a reset with seed 1, and after 20 fixed actions.
+const EXPECTED: [(&str, &[u32], &[u32]); 5] = [
+    (
+        "CartPole-v1",
+        &[0x3cff_45ce, 0x3cca_6d9d, 0xbd23_c737, 0x3cc9_b36c],
+        &[0xbd8c_95a0, 0xbec0_e468, 0x3e12_e819, 0x3f5d_7a40],
+    ),
+    ("MountainCar-v0", &[0xbee0_1746, 0x0000_0000], &[0xbf0a_54bb, 0xbbed_c944]),
+    ("MountainCarContinuous-v0", &[0xbee0_1746, 0x0000_0000], &[0xbf08_b42b, 0xbc03_7f36]),
+    (
+        "Pendulum-v1",
+        &[0xbec1_4ac8, 0x3f6d_0e55, 0x3efd_0905],
+        &[0xbf0b_b79b, 0xbf56_82e5, 0xc00c_9ab4],
+    ),
+    (
+        "Acrobot-v1",
+        &[0x3f7f_80c4, 0x3d7f_1b82, 0x3f7f_affc, 0x3d4a_5885, 0xbda3_c737, 0x3d49_b36c],
+        &[0x3f7f_ff96, 0xbb68_d0a0, 0x3f7f_ff95, 0x3b6a_7691, 0x3e9a_7039, 0xbf52_0da8],
+    ),
+];
+
+/// The observations that `EXPECTED` holds, as an environment gives them now.
+fn run(id: &str) -> (Vec<u32>, Vec<u32>) {
+    let mut env = make(id).unwrap();
+    let mut observation = vec![0.0_f32; env.spec().observation_size];
+    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect();
+    env.reset(1, &mut observation).unwrap();
+    let first = bits(&observation);
+    let actions = env.spec().actions.clone();
+    for step in 0..20_usize {
+        let result = match &actions {
+            ActionSpace::Discrete(n) => {
+                env.step(Action::Discrete(step * 7 / 3 % n), &mut observation)
+            }
+            ActionSpace::Continuous { low, .. } => {
+                // Sevenths of the range, once beyond it on each side.
+                let part = (step * 5 % 8) as f32 / 3.5 - 1.0;
+                let action: Vec<f32> = low.iter().map(|low| part * low * 1.125).collect();
+                env.step(Action::Continuous(&action), &mut observation)
+            }
+        };
+        result.unwrap();
+    }
+    (first, bits(&observation))
+}
+
+#[test]
+fn observations_have_the_pinned_bits() {
+    let actual: Vec<_> = ids().iter().map(|&id| (id, run(id))).collect();
+    let mut report = String::new();
+    for (id, (first, last)) in &actual {
+        report += &format!("    (\"{id}\", &{first:#010x?}, &{last:#010x?}),\n");
+    }
+    let expected: Vec<_> =
+        EXPECTED.iter().map(|&(id, first, last)| (id, (first.to_vec(), last.to_vec()))).collect();
+    assert!(actual == expected, "the bits now are\n{report}");
+}

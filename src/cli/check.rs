@@ -1,0 +1,65 @@
+//! `es-train check`
+
+use clap::Args;
+
+use super::{ExperimentArguments, Failure, print};
+use crate::experiment::MethodSection;
+use crate::method::evolution::{Traffic, UpdateMode, Workload};
+use crate::record::quantity;
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct CheckArguments {
+    #[command(flatten)]
+    experiment: ExperimentArguments,
+}
+
+/// Ranks for which the costs are shown.
+const RANKS: [usize; 4] = [1, 2, 8, 64];
+
+pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
+    let (experiment, warnings) = arguments.experiment.source()?.resolve()?;
+    let task = experiment.task()?;
+    let plan = experiment.plan(task.spec())?;
+    experiment.initial_policy(&plan)?;
+    for warning in warnings {
+        eprintln!("es-train: warning: {warning}");
+    }
+    let parameters = plan.policy.architecture.layout().parameters();
+    let slots = experiment.optimizer_slots();
+    let vector = 4.0 * parameters as f64;
+    // Two members and the policy's own copy a thread; theta and the optimizer's slots a rank.
+    let per_thread = vector * (plan.members_per_worker + 1) as f64;
+    let per_rank = vector * (1 + slots) as f64;
+
+    let mut text = experiment.to_toml();
+    text += &format!(
+        "\n# {} parameters\n# memory: {}B a rank for theta and {slots} optimizer slots, {}B a \
+         thread for members\n",
+        parameters,
+        quantity(per_rank),
+        quantity(per_thread),
+    );
+    let MethodSection::OpenaiEs(method) = &experiment.method;
+    text += "#\n# sent per generation, over all ranks, by method.update:\n";
+    text += "#   ranks  replicated     sharded   auto takes\n";
+    for ranks in RANKS {
+        let workload = Workload { pairs: plan.population / 2, parameters, ranks, threads: 1 };
+        let observation =
+            experiment.policy.normalize_observations.then_some(plan.policy.architecture.inputs);
+        let traffic = Traffic::of(workload, observation);
+        let auto = UpdateMode::Auto.is_sharded(workload);
+        let chosen = match (method.update, auto) {
+            (UpdateMode::Auto, true) => "sharded",
+            (UpdateMode::Auto, false) => "replicated",
+            (UpdateMode::Replicated, _) => "(replicated is set)",
+            (UpdateMode::Sharded, _) => "(sharded is set)",
+        };
+        text += &format!(
+            "#   {ranks:>5}  {:>10}B {:>10}B   {chosen}\n",
+            quantity(traffic.replicated as f64),
+            quantity(traffic.sharded as f64),
+        );
+    }
+    print(&text);
+    Ok(0)
+}

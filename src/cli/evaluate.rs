@@ -1,0 +1,77 @@
+//! `es-train evaluate`
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::{Failure, print};
+use crate::comm::Solo;
+use crate::crew::Crew;
+use crate::method::Rank;
+use crate::record::RunDirectory;
+use crate::seed::Purpose;
+use crate::task::Task;
+use crate::train::{Seeds, default_threads, evaluate};
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct EvaluateArguments {
+    /// The run directory.
+    #[arg(value_name = "RUN_DIR")]
+    run: PathBuf,
+    /// How many episodes.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    episodes: u64,
+    /// Seed of the episodes.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Compute in this number format instead of the policy's own.
+    #[arg(long, value_name = "FORMAT")]
+    arithmetic: Option<String>,
+}
+
+pub(super) fn run(arguments: &EvaluateArguments) -> Result<u8, Failure> {
+    if !RunDirectory::holds_run(&arguments.run) {
+        return Err(Failure::usage(format!(
+            "{}: no run here (no experiment.toml)",
+            arguments.run.display()
+        )));
+    }
+    let policy = RunDirectory::policy(&arguments.run)?;
+    let task =
+        Task::registered(&policy.env).with_context(|| format!("{}", arguments.run.display()))?;
+    let plan = policy
+        .plan(task.spec(), arguments.arithmetic.as_deref())
+        .map_err(|error| Failure::failed(error.to_string()))?;
+    plan.architecture.network().map_err(|error| Failure::usage(error.to_string()))?;
+    let crew = Crew::new(default_threads(&Solo), &task, &plan, 0).context("cannot start")?;
+    crew.each_worker().for_each(|mut worker| policy.load_into(&mut worker.policy));
+    let rank = Rank { comm: &Solo, crew: &crew };
+    // Generation 0 has no evaluation in training, so these episodes are nobody else's.
+    let seeds = Seeds { seed: arguments.seed, purpose: Purpose::Evaluation, generation: 0 };
+    let result = evaluate(&rank, &policy.theta, seeds, arguments.episodes)?;
+    let Some(result) = result else {
+        return Err(Failure::failed("not one episode had a return"));
+    };
+    print(&format!(
+        "{}, policy of generation {} in {}: mean return {:.3} (std {:.3}, min {:.3}, max {:.3}), \
+         mean length {:.1}, {} episodes\n",
+        policy.env,
+        policy.generation,
+        plan.architecture.arithmetic,
+        result.mean,
+        result.std,
+        result.min,
+        result.max,
+        result.length_mean,
+        result.episodes,
+    ));
+    if result.episodes < arguments.episodes {
+        return Err(Failure::failed(format!(
+            "{} of {} episodes had no return",
+            arguments.episodes - result.episodes,
+            arguments.episodes
+        )));
+    }
+    Ok(0)
+}

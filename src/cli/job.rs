@@ -1,0 +1,74 @@
+//! A command on the ranks of a job: one, several in this process, or those of `mpirun`.
+
+use std::process::ExitCode;
+
+use super::{Failure, complain};
+use crate::comm::{Communicator, Solo, launch, mpi, run_in_process};
+
+/// Runs `body` on every rank of the job that the user asked for.
+///
+/// `body` returns an exit code that all ranks agree on, or fails on this rank alone; a rank that
+/// fails ends the job.
+pub(super) fn on_all_ranks(
+    ranks: Option<usize>,
+    body: impl Fn(&dyn Communicator) -> Result<u8, Failure> + Sync,
+) -> ExitCode {
+    match (launch::launcher(), ranks) {
+        (Some(launcher), Some(_)) => complain(&Failure::usage(format!(
+            "--ranks runs ranks inside one process, but {} says that {} processes were started; \
+             leave --ranks out under mpirun or srun",
+            launcher.variable, launcher.processes
+        ))),
+        (Some(launcher), None) => under_mpi(&launcher, body),
+        (None, None | Some(1)) => finish(body(&Solo)),
+        (None, Some(size)) => {
+            let failed = |rank, reason| Failure::failed(format!("rank {rank} failed: {reason}"));
+            let results = run_in_process(size, |comm| body(comm), failed);
+            // The rank at fault says only why; those that waited for it also say who.
+            let failed = |result: &Result<u8, Failure>| match result {
+                Ok(_) => 0,
+                Err(failure) => 1 + failure.message.len(),
+            };
+            let worst = results.into_iter().max_by_key(failed);
+            worst.map_or(ExitCode::SUCCESS, finish)
+        }
+    }
+}
+
+fn finish(result: Result<u8, Failure>) -> ExitCode {
+    result.map_or_else(|failure| complain(&failure), ExitCode::from)
+}
+
+fn under_mpi(
+    launcher: &launch::Launcher,
+    body: impl Fn(&dyn Communicator) -> Result<u8, Failure>,
+) -> ExitCode {
+    let result = mpi::run(|comm| {
+        if comm.size() != launcher.processes {
+            return Err(format!(
+                "{} says that {} processes were started, but this binary's MPI sees {}; start it \
+                 with the mpirun of the MPI it was built with, or `srun --mpi=pmix`",
+                launcher.variable,
+                launcher.processes,
+                comm.size()
+            ));
+        }
+        body(comm).map(ExitCode::from).map_err(|failure| failure.message)
+    });
+    // Without MPI every process would say the same; one is enough where the launcher tells which.
+    result.unwrap_or_else(|error| {
+        let failure = Failure::usage(error.to_string());
+        if launch::is_first() { complain(&failure) } else { ExitCode::from(failure.code) }
+    })
+}
+
+/// Runs a command that is not for several processes.
+pub(super) fn alone(name: &str, body: impl FnOnce() -> Result<u8, Failure>) -> ExitCode {
+    match launch::launcher() {
+        None => finish(body()),
+        Some(_) if !launch::is_first() => ExitCode::from(super::USAGE),
+        Some(_) => complain(&Failure::usage(format!(
+            "`es-train {name}` runs in one process; start it without mpirun or srun"
+        ))),
+    }
+}

@@ -1,0 +1,185 @@
+//! The commands. Words and exit codes live here, and nothing that decides a result.
+
+mod check;
+mod evaluate;
+mod job;
+mod list;
+mod resume;
+mod signals;
+mod sweep;
+mod train;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::experiment::ExperimentError;
+use crate::train::TrainError;
+
+/// Exit code of a run that failed.
+const FAILED: u8 = 1;
+/// Exit code of wrong usage or a wrong experiment file.
+const USAGE: u8 = 2;
+/// Exit code of a run that a signal stopped after a checkpoint.
+const INTERRUPTED: u8 = 3;
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 the run failed, 2 wrong usage or a wrong experiment file, 3 stopped by a
+signal after a checkpoint: `es-train resume` goes on. SIGINT, SIGTERM, SIGUSR1 and a file named
+`stop` in the run directory stop a run after the generation at work.";
+
+/// Train reinforcement-learning policies with evolution strategies.
+///
+/// Without a command, trains CartPole-v1 with the compiled-in experiment.
+#[derive(Debug, Parser)]
+#[command(name = "es-train", version, after_long_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a policy.
+    Train(train::TrainArguments),
+    /// Go on with a run exactly where it stopped.
+    Resume(resume::ResumeArguments),
+    /// Train every cell of a grid, several at a time, and make a table of them.
+    Sweep(sweep::SweepArguments),
+    /// Play episodes with a run's best policy.
+    Evaluate(evaluate::EvaluateArguments),
+    /// Show the resolved experiment and what it costs, without running it.
+    Check(check::CheckArguments),
+    /// List what there is.
+    List {
+        /// What to list.
+        #[arg(value_enum)]
+        what: list::What,
+    },
+}
+
+/// Where an experiment comes from and what is laid over it.
+#[derive(Clone, Debug, Default, Args)]
+struct ExperimentArguments {
+    /// The experiment file; without one, the experiment of --env or else of CartPole-v1.
+    #[arg(value_name = "EXPERIMENT.toml")]
+    file: Option<PathBuf>,
+    /// The environment; without a file, its compiled-in experiment or a million steps of defaults.
+    #[arg(long, value_name = "ID")]
+    env: Option<String>,
+    /// Set a key of the experiment, such as method.population=512.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    assignments: Vec<String>,
+    /// The seed.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+/// How many threads and ranks.
+#[derive(Clone, Debug, Default, Args)]
+struct PlaceArguments {
+    /// Threads of each rank [default: the machine's cores over the ranks on it].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    threads: Option<usize>,
+    /// Ranks inside this process, each with its own threads; not with mpirun.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    ranks: Option<usize>,
+    /// Print nothing but the run directory, errors and warnings.
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("expected a whole number of at least 1".to_owned()),
+        Ok(number) => Ok(number),
+    }
+}
+
+/// Why a command ends with another exit code than 0.
+#[derive(Debug)]
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    fn usage(message: impl Into<String>) -> Self {
+        Failure { code: USAGE, message: message.into() }
+    }
+
+    fn failed(message: impl Into<String>) -> Self {
+        Failure { code: FAILED, message: message.into() }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<ExperimentError> for Failure {
+    fn from(error: ExperimentError) -> Self {
+        Failure::usage(error.to_string())
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast::<ExperimentError>() {
+            Ok(error) => error.into(),
+            Err(error) => Failure::failed(format!("{error:#}")),
+        }
+    }
+}
+
+impl From<crate::record::RecordError> for Failure {
+    fn from(error: crate::record::RecordError) -> Self {
+        use crate::record::RecordError::{Locked, Occupied};
+        let code = if matches!(error, Occupied(_) | Locked(_)) { USAGE } else { FAILED };
+        Failure { code, message: error.to_string() }
+    }
+}
+
+impl From<TrainError> for Failure {
+    fn from(error: TrainError) -> Self {
+        match error {
+            TrainError::Experiment(error) => error.into(),
+            TrainError::Record(error) => error.into(),
+            error => Failure::failed(error.to_string()),
+        }
+    }
+}
+
+impl From<crate::comm::CommError> for Failure {
+    fn from(error: crate::comm::CommError) -> Self {
+        Failure::failed(error.to_string())
+    }
+}
+
+/// The whole program, from arguments to exit code.
+pub fn main() -> ExitCode {
+    match Arguments::parse().command {
+        None => train::run(&train::TrainArguments::default()),
+        Some(Command::Train(arguments)) => train::run(&arguments),
+        Some(Command::Resume(arguments)) => resume::run(&arguments),
+        Some(Command::Sweep(arguments)) => job::alone("sweep", || sweep::run(&arguments)),
+        Some(Command::Evaluate(arguments)) => job::alone("evaluate", || evaluate::run(&arguments)),
+        Some(Command::Check(arguments)) => job::alone("check", || check::run(&arguments)),
+        Some(Command::List { what }) => job::alone("list", || list::run(what)),
+    }
+}
+
+/// Says what went wrong, in one place and one form.
+fn complain(failure: &Failure) -> ExitCode {
+    eprintln!("es-train: {failure}");
+    ExitCode::from(failure.code)
+}
+
+/// Prints to standard output; a reader that has left is no error.
+fn print(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}

@@ -1,0 +1,80 @@
+//! `es-train resume`
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::signals::Signals;
+use super::train::{Prepared, run_on};
+use super::{Failure, PlaceArguments, complain, job, print};
+use crate::experiment::Source;
+use crate::record::RunDirectory;
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct ResumeArguments {
+    /// The run directory.
+    #[arg(value_name = "RUN_DIR")]
+    run: PathBuf,
+    #[command(flatten)]
+    place: PlaceArguments,
+    /// Change when the run stops or is saved: stop.KEY=VALUE or checkpoint.KEY=VALUE.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    assignments: Vec<String>,
+}
+
+pub(super) fn run(arguments: &ResumeArguments) -> ExitCode {
+    let signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return complain(&error.into()),
+    };
+    job::on_all_ranks(arguments.place.ranks, |comm| {
+        run_on(comm, &arguments.place, &signals, || prepare(arguments))
+    })
+}
+
+fn prepare(arguments: &ResumeArguments) -> Result<Option<Prepared>, Failure> {
+    for assignment in &arguments.assignments {
+        let key = assignment.split('=').next().unwrap_or_default().trim();
+        if !key.starts_with("stop.") && !key.starts_with("checkpoint.") {
+            return Err(Failure::usage(format!(
+                "--set {assignment}: a resumed run keeps its experiment; only stop.* and \
+                 checkpoint.* can change, train a new run for anything else"
+            )));
+        }
+    }
+    prepare_in(&arguments.run, &arguments.assignments)
+}
+
+/// Opens a run directory and finds what is needed to go on; `None` if the run is finished.
+pub(super) fn prepare_in(path: &Path, assignments: &[String]) -> Result<Option<Prepared>, Failure> {
+    if !RunDirectory::holds_run(path) {
+        return Err(Failure::usage(format!(
+            "{}: no run here (no experiment.toml); give the directory that `es-train train` named",
+            path.display()
+        )));
+    }
+    let (directory, found) = RunDirectory::open(path)?;
+    let mut source = Source::from_text(&found.experiment)?;
+    if found.summary.is_some() && assignments.is_empty() {
+        print(&format!("{}: this run is finished\n", path.display()));
+        return Ok(None);
+    }
+    for assignment in assignments {
+        source.set(assignment)?;
+    }
+    let (mut experiment, mut warnings) = source.resolve()?;
+    if !assignments.is_empty() {
+        directory.replace_experiment(&experiment.to_toml())?;
+    }
+    warnings.extend(found.warnings);
+    let mut initial = None;
+    if experiment.policy.initial_from.is_some() {
+        let file = path.join(RunDirectory::INITIAL).display().to_string();
+        experiment.policy.initial_from = Some(file);
+        let plan = experiment.plan(experiment.task()?.spec())?;
+        initial = experiment.initial_policy(&plan)?.map(|(_, bytes)| bytes);
+    }
+    let checkpoint = found.checkpoint;
+    Ok(Some(Prepared { experiment, initial, checkpoint, directory, warnings }))
+}

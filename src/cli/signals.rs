@@ -1,0 +1,48 @@
+//! Signals that ask a run to stop after the generation at work.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::flag;
+
+/// Exit code of a process that a second Ctrl-C ends at once, as shells have it.
+const KILLED_BY_INT: i32 = 130;
+
+/// Listens from when it is made. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Signals {
+    asked: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// Catches SIGINT, SIGTERM and SIGUSR1, the signal that Slurm can send before a time limit.
+    /// A second SIGINT or SIGTERM ends the process at once.
+    pub fn listen() -> anyhow::Result<Self> {
+        let asked = Arc::new(AtomicBool::new(false));
+        let register = || {
+            for signal in [SIGINT, SIGTERM] {
+                // Before the flag: so the first signal finds it unset and only the second ends us.
+                flag::register_conditional_shutdown(signal, KILLED_BY_INT, Arc::clone(&asked))?;
+            }
+            for signal in [SIGINT, SIGTERM, SIGUSR1] {
+                flag::register(signal, Arc::clone(&asked))?;
+            }
+            Ok::<(), std::io::Error>(())
+        };
+        register().context("cannot listen for signals")?;
+        Ok(Signals { asked })
+    }
+
+    /// Whether a signal has come, or the stop file is there.
+    pub fn asked(&self, stop_file: &Path) -> bool {
+        self.asked.load(Ordering::Relaxed) || stop_file.exists()
+    }
+
+    /// Whether a signal has come.
+    pub fn came(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,63 @@
+//! `table.csv`: one row a finished run.
+
+use std::path::Path;
+
+use super::file::Cell;
+use crate::cli::Failure;
+use crate::record::{RunDirectory, Summary, write_atomically};
+
+const RESULTS: [&str; 12] = [
+    "seed",
+    "env",
+    "solved",
+    "stop_reason",
+    "final_evaluation_mean",
+    "best_evaluation_mean",
+    "generations",
+    "env_steps",
+    "episodes",
+    "wall_seconds",
+    "theta_hash",
+    "command",
+];
+
+/// Writes the table and returns how many runs are in it.
+pub(super) fn write(out: &Path, cells: &[Cell]) -> Result<usize, Failure> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let failed = |error: String| Failure::failed(format!("{}: {error}", out.display()));
+    let keys = cells.first().map_or(Vec::new(), |cell| {
+        cell.values.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>()
+    });
+    let header = std::iter::once("experiment").chain(keys).chain(RESULTS);
+    writer.write_record(header).map_err(|error| failed(error.to_string()))?;
+    let mut finished = 0;
+    for cell in cells {
+        let Some(summary) = RunDirectory::summary(&out.join(&cell.name)) else { continue };
+        finished += 1;
+        let values = cell.values.iter().map(|(_, value)| value.clone());
+        let row = std::iter::once(cell.base.clone()).chain(values).chain(results(cell, &summary));
+        writer.write_record(row).map_err(|error| failed(error.to_string()))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| failed(error.to_string()))?;
+    std::fs::create_dir_all(out).map_err(|error| failed(error.to_string()))?;
+    write_atomically(&out.join("table.csv"), &bytes)?;
+    Ok(finished)
+}
+
+fn results(cell: &Cell, summary: &Summary) -> [String; RESULTS.len()] {
+    let float = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:?}"));
+    [
+        cell.experiment.seed.to_string(),
+        cell.experiment.task.env.clone(),
+        summary.solved.map_or(String::new(), |solved| solved.to_string()),
+        summary.stop_reason.to_string(),
+        float(summary.final_evaluation_mean),
+        float(summary.best_evaluation_mean),
+        summary.generations.to_string(),
+        summary.env_steps.to_string(),
+        summary.episodes.to_string(),
+        format!("{:.3}", summary.wall_seconds),
+        summary.theta_hash.clone(),
+        cell.command.clone(),
+    ]
+}

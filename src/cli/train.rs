@@ -1,0 +1,244 @@
+//! `es-train train`
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::signals::Signals;
+use super::{ExperimentArguments, Failure, INTERRUPTED, PlaceArguments, complain, job};
+use crate::comm::{Communicator, broadcast_vec};
+use crate::experiment::{Experiment, Source};
+use crate::method::MethodError;
+use crate::record::{
+    Checkpoint, Console, PolicyFile, RecordError, Recorder, RunDirectory, Sealed, SealedError,
+};
+use crate::train::{Ending, Machine, Session, TrainError, default_threads, train};
+
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct TrainArguments {
+    #[command(flatten)]
+    experiment: ExperimentArguments,
+    #[command(flatten)]
+    place: PlaceArguments,
+    /// Train this many seeds one after the other, from --seed on, each in its own directory.
+    #[arg(long, value_name = "N", value_parser = super::positive)]
+    seeds: Option<usize>,
+    /// The run directory [default: results/EXPERIMENT-ENV-seedN].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Replace a run that is in the directory already.
+    #[arg(long)]
+    overwrite: bool,
+    /// Start from this policy instead of a random one.
+    #[arg(long, value_name = "policy.safetensors")]
+    init_from: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &TrainArguments) -> ExitCode {
+    let signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return complain(&error.into()),
+    };
+    job::on_all_ranks(arguments.place.ranks, |comm| {
+        for offset in 0..arguments.seeds.unwrap_or(1) as u64 {
+            let prepare = || prepare(arguments, offset);
+            let code = run_on(comm, &arguments.place, &signals, prepare)?;
+            if code != 0 {
+                return Ok(code);
+            }
+        }
+        Ok(0)
+    })
+}
+
+impl ExperimentArguments {
+    /// The experiment that these arguments describe.
+    pub(super) fn source(&self) -> Result<Source, Failure> {
+        let mut source = match (&self.file, &self.env) {
+            (Some(file), _) => Source::from_file(file)?,
+            (None, Some(env)) => Source::for_env(env)?,
+            (None, None) => Source::for_env("CartPole-v1")?,
+        };
+        if let Some(env) = &self.env {
+            source.set_value("task.env", env.as_str().into())?;
+        }
+        for assignment in &self.assignments {
+            source.set(assignment)?;
+        }
+        if let Some(seed) = self.seed {
+            source.set_seed(seed)?;
+        }
+        Ok(source)
+    }
+}
+
+/// What rank 0 finds or makes before a run, and all ranks need.
+pub(super) struct Prepared {
+    pub experiment: Experiment,
+    pub initial: Option<Vec<u8>>,
+    pub checkpoint: Option<Checkpoint>,
+    pub directory: RunDirectory,
+    pub warnings: Vec<String>,
+}
+
+fn prepare(arguments: &TrainArguments, offset: u64) -> Result<Option<Prepared>, Failure> {
+    let mut source = arguments.experiment.source()?;
+    if let Some(policy) = &arguments.init_from {
+        let path = std::path::absolute(policy)
+            .map_err(|error| Failure::usage(format!("{}: {error}", policy.display())))?;
+        source.set_value("policy.initial_from", path.display().to_string().into())?;
+    }
+    let (mut experiment, warnings) = source.resolve()?;
+    if arguments.seeds.is_some() {
+        experiment.seed += offset;
+    }
+    let plan = experiment.plan(experiment.task()?.spec())?;
+    let initial = experiment.initial_policy(&plan)?.map(|(_, bytes)| bytes);
+    if initial.is_some() {
+        experiment.policy.initial_from = Some(RunDirectory::INITIAL.to_owned());
+    }
+    let path = run_path(arguments, source.name(), &experiment);
+    let directory = RunDirectory::create(&path, &experiment.to_toml(), arguments.overwrite)?;
+    if let Some(bytes) = &initial {
+        directory.keep_initial(bytes)?;
+    }
+    Ok(Some(Prepared { experiment, initial, checkpoint: None, directory, warnings }))
+}
+
+fn run_path(arguments: &TrainArguments, name: &str, experiment: &Experiment) -> PathBuf {
+    match (&arguments.out, arguments.seeds) {
+        (Some(out), None) => out.clone(),
+        (Some(out), Some(_)) => out.join(format!("seed{}", experiment.seed)),
+        (None, _) => Path::new("results").join(default_name(name, experiment)),
+    }
+}
+
+/// The name of a run's directory where none is given. Environment ids may hold separators.
+pub(super) fn default_name(name: &str, experiment: &Experiment) -> String {
+    let env = experiment.task.env.replace(['/', ':'], "_");
+    format!("{name}-{env}-seed{}", experiment.seed)
+}
+
+/// Runs what rank 0 prepares on all ranks; `None` if there is nothing to run. The exit code is
+/// the same on every rank.
+pub(super) fn run_on(
+    comm: &dyn Communicator,
+    place: &PlaceArguments,
+    signals: &Signals,
+    prepare: impl FnOnce() -> Result<Option<Prepared>, Failure>,
+) -> Result<u8, Failure> {
+    let mine = if comm.rank() == 0 { Some(prepare()) } else { None };
+    let (mut message, prepared) = match mine {
+        None => (Vec::new(), None),
+        Some(Ok(Some(prepared))) => (encode(&prepared)?, Some(prepared)),
+        Some(Ok(None)) => (encode_code(0)?, None),
+        Some(Err(failure)) => {
+            // The other ranks leave quietly with the same exit code.
+            complain(&failure);
+            (encode_code(failure.code)?, None)
+        }
+    };
+    broadcast_vec(comm, &mut message)?;
+    let shared = match decode(&message)? {
+        Ok(shared) => shared,
+        Err(code) => return Ok(code),
+    };
+
+    let task = shared.experiment.task()?;
+    let machine = Machine::of_job(comm)?;
+    let (mut directory, stop_file) = match prepared {
+        None => (None, PathBuf::new()),
+        Some(prepared) => {
+            let path = prepared.directory.path().to_owned();
+            eprintln!("run directory: {}", path.display());
+            for warning in &prepared.warnings {
+                eprintln!("es-train: warning: {warning}");
+            }
+            (Some(prepared.directory), RunDirectory::stop_file(&path))
+        }
+    };
+    let path = directory.as_ref().map(|directory| directory.path().to_owned());
+    let session = Session {
+        experiment: &shared.experiment,
+        task: &task,
+        initial: shared.initial.as_ref(),
+        checkpoint: shared.checkpoint.as_ref(),
+        threads: place.threads.unwrap_or_else(|| default_threads(comm)),
+        machine: &machine,
+        stop_requested: &|| signals.asked(&stop_file),
+    };
+    let mut console = (!place.quiet && comm.rank() == 0).then(Console::new);
+    let result = {
+        let mut recorder = (directory.take(), console.take());
+        train(&session, comm, &mut recorder as &mut dyn Recorder)
+    };
+    match result {
+        Ok(Ending::Finished(_)) => Ok(0),
+        Ok(Ending::Interrupted { generation }) => {
+            if let Some(path) = path {
+                let _ = std::fs::remove_file(&stop_file);
+                eprintln!(
+                    "stopped after generation {generation}; go on with: es-train resume {}",
+                    path.display()
+                );
+            }
+            Ok(INTERRUPTED)
+        }
+        // Every rank has come to the same end: rank 0 speaks for all.
+        Err(error @ TrainError::Method(MethodError::AllFaulted { .. })) => {
+            let failure = Failure::from(error);
+            if comm.rank() == 0 {
+                complain(&failure);
+            }
+            Ok(failure.code)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+const MESSAGE: &str = "es-train run 1";
+
+struct Shared {
+    experiment: Experiment,
+    initial: Option<PolicyFile>,
+    checkpoint: Option<Checkpoint>,
+}
+
+fn encode(prepared: &Prepared) -> Result<Vec<u8>, Failure> {
+    let mut sealed = Sealed::new(MESSAGE);
+    sealed.put_text("experiment", prepared.experiment.to_toml());
+    if let Some(bytes) = &prepared.initial {
+        sealed.put_bytes("initial", bytes.clone());
+    }
+    if let Some(checkpoint) = &prepared.checkpoint {
+        sealed.put_bytes("checkpoint", checkpoint.to_bytes().map_err(damaged)?);
+    }
+    sealed.to_bytes().map_err(damaged)
+}
+
+fn encode_code(code: u8) -> Result<Vec<u8>, Failure> {
+    let mut sealed = Sealed::new(MESSAGE);
+    sealed.put_text("exit", code.to_string());
+    sealed.to_bytes().map_err(damaged)
+}
+
+fn decode(message: &[u8]) -> Result<Result<Shared, u8>, Failure> {
+    let sealed = Sealed::from_bytes(message, MESSAGE).map_err(damaged)?;
+    if let Ok(code) = sealed.text("exit") {
+        return Ok(Err(code.parse().unwrap_or(super::FAILED)));
+    }
+    let experiment = Experiment::parse(sealed.text("experiment").map_err(damaged)?)?;
+    let initial = sealed.bytes("initial").ok().map(PolicyFile::from_bytes).transpose();
+    let checkpoint = sealed.bytes("checkpoint").ok().map(Checkpoint::from_bytes).transpose();
+    Ok(Ok(Shared {
+        experiment,
+        initial: initial.map_err(damaged)?,
+        checkpoint: checkpoint.map_err(damaged)?,
+    }))
+}
+
+fn damaged(error: SealedError) -> Failure {
+    let path = PathBuf::from("the message from rank 0");
+    RecordError::Sealed { path, source: error }.into()
+}

@@ -1,0 +1,173 @@
+//! What crosses between ranks, and nothing else: bytes in, the same bytes out on every rank.
+//!
+//! A *rank* is one member of a job: a process under MPI, a thread of this process with
+//! `--ranks N`, or the only one. Collectives move bytes and never compute, so no sum ever depends
+//! on the number of ranks or on the shape of a reduction tree.
+//!
+//! The trait is object-safe: a collective costs microseconds, a virtual call nothing, and no
+//! signature above has to name the transport.
+
+pub mod launch;
+pub mod mpi;
+mod solo;
+mod threads;
+
+pub use solo::Solo;
+pub use threads::{InProcess, run_in_process};
+
+use std::ops::Range;
+
+/// Why a collective could not be completed. The job cannot go on after any of these.
+#[derive(Debug, thiserror::Error)]
+pub enum CommError {
+    /// Another rank of this process ended or failed while this one waited for it.
+    #[error("rank {rank} failed: {reason}")]
+    PeerFailed {
+        /// The rank that failed.
+        rank: usize,
+        /// What it said.
+        reason: String,
+    },
+    /// The caller broke a precondition.
+    #[error("{what}: rank {rank} gave {given}, expected {expected}")]
+    Misuse {
+        /// The collective.
+        what: &'static str,
+        /// The rank that called.
+        rank: usize,
+        /// What was given.
+        given: String,
+        /// What was expected.
+        expected: String,
+    },
+    /// The transport could not be started.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// The ranks of one job, seen from one of them.
+///
+/// Every method that moves data is *collective*: all ranks call it, in the same order, with the
+/// same counts.
+///
+/// | precondition | |
+/// | --- | --- |
+/// | calls | the same sequence of collectives on every rank |
+/// | `counts` | equal on every rank, one entry a rank |
+/// | thread | the one that made the communicator, never inside a rayon closure |
+///
+/// The last line is enforced where it matters: the MPI communicator is neither `Send` nor `Sync`.
+pub trait Communicator {
+    /// This rank, `0 .. size`.
+    fn rank(&self) -> usize;
+
+    /// `R`, the number of ranks in the job.
+    fn size(&self) -> usize;
+
+    /// How many ranks share this rank's machine, itself included.
+    fn ranks_on_node(&self) -> usize;
+
+    /// Gives every rank the bytes of every rank, in rank order.
+    ///
+    /// Afterwards `all` holds rank 0's bytes, then rank 1's, and so on, on every rank.
+    ///
+    /// # Errors
+    /// If lengths disagree with `counts`, or another rank failed.
+    fn all_gather(&self, mine: &[u8], counts: &[usize], all: &mut [u8]) -> Result<(), CommError>;
+
+    /// Gives rank 0 the bytes of every rank, in rank order; `all` is left alone elsewhere and may
+    /// be empty there.
+    ///
+    /// # Errors
+    /// If lengths disagree with `counts`, or another rank failed.
+    fn gather(&self, mine: &[u8], counts: &[usize], all: &mut [u8]) -> Result<(), CommError>;
+
+    /// Overwrites `bytes` on every rank with rank 0's. The length is the same everywhere.
+    ///
+    /// # Errors
+    /// If another rank failed.
+    fn broadcast(&self, bytes: &mut [u8]) -> Result<(), CommError>;
+
+    /// Payload bytes that all ranks together have sent so far: each byte counts once for every
+    /// *other* rank it is delivered to, whatever route the transport takes. The same number on
+    /// every rank.
+    fn bytes_sent(&self) -> u64;
+}
+
+/// Broadcasts rank 0's bytes, whose length only rank 0 knows.
+///
+/// # Errors
+/// If another rank failed.
+pub fn broadcast_vec(comm: &dyn Communicator, bytes: &mut Vec<u8>) -> Result<(), CommError> {
+    let mut length = (bytes.len() as u64).to_le_bytes();
+    comm.broadcast(&mut length)?;
+    bytes.resize(u64::from_le_bytes(length) as usize, 0);
+    comm.broadcast(bytes)
+}
+
+/// Gathers one equally long message from every rank, in rank order.
+///
+/// # Errors
+/// If another rank failed.
+pub fn all_gather_equal(comm: &dyn Communicator, mine: &[u8]) -> Result<Vec<u8>, CommError> {
+    let counts = vec![mine.len(); comm.size()];
+    let mut all = vec![0; mine.len() * comm.size()];
+    comm.all_gather(mine, &counts, &mut all)?;
+    Ok(all)
+}
+
+/// The contiguous part of `0 .. items` that belongs to `rank` of `size`: parts differ by at most
+/// one item, earlier ranks take the longer ones, and a rank may get none.
+pub fn share(items: usize, rank: usize, size: usize) -> Range<usize> {
+    let (each, longer) = (items / size, items % size);
+    let start = rank * each + rank.min(longer);
+    start..start + each + usize::from(rank < longer)
+}
+
+/// Checks what every transport must check before it moves anything.
+fn check(
+    what: &'static str,
+    rank: usize,
+    size: usize,
+    mine: usize,
+    counts: &[usize],
+    all: Option<usize>,
+) -> Result<(), CommError> {
+    let misuse =
+        |given: String, expected: String| Err(CommError::Misuse { what, rank, given, expected });
+    if counts.len() != size {
+        return misuse(format!("{} counts", counts.len()), format!("one for each of {size} ranks"));
+    }
+    if counts[rank] != mine {
+        return misuse(format!("{mine} bytes"), format!("its count of {}", counts[rank]));
+    }
+    let total: usize = counts.iter().sum();
+    match all {
+        Some(room) if room != total => {
+            misuse(format!("room for {room} bytes"), format!("room for {total}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn shares_cover_every_item_once_and_differ_by_at_most_one(
+            items in 0usize..5000, size in 1usize..200,
+        ) {
+            let mut next = 0;
+            for rank in 0..size {
+                let part = share(items, rank, size);
+                prop_assert_eq!(part.start, next);
+                prop_assert!(part.len() == items / size || part.len() == items / size + 1);
+                next = part.end;
+            }
+            prop_assert_eq!(next, items);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The MPI transport, over the `mpi` crate.
+//!
+//! Threading level FUNNELED: only the thread that initialised MPI calls it. The communicator is
+//! neither `Send` nor `Sync`, so the compiler keeps it out of rayon closures:
+//!
+//! ```compile_fail,E0277
+//! fn inside_a_pool(comm: &es_train::comm::mpi::World, pool: &rayon::ThreadPool) {
+//!     pool.install(|| comm.bytes_in_flight());
+//! }
+//! ```
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use mpi::Threading;
+use mpi::datatype::PartitionMut;
+use mpi::topology::SimpleCommunicator;
+use mpi::traits::{Communicator as _, CommunicatorCollectives as _, Root as _};
+
+use crate::comm::{CommError, Communicator, check};
+use crate::panics;
+
+/// Whether this binary can speak MPI.
+pub const ENABLED: bool = true;
+
+/// The exit code of a job that one rank aborts.
+const ABORTED: i32 = 1;
+
+/// The MPI library and its version, if this binary has one.
+pub fn library_version() -> Option<String> {
+    let raw = mpi::environment::library_version().ok()?;
+    // Some libraries count the terminating NUL as part of the string.
+    Some(raw.trim_end_matches('\0').lines().next().unwrap_or_default().trim().to_owned())
+}
+
+struct World {
+    world: SimpleCommunicator,
+    ranks_on_node: usize,
+    sent: Cell<u64>,
+    /// With some MPI libraries a communicator handle is a plain integer and would be `Send`.
+    _main_thread_only: PhantomData<*const ()>,
+}
+
+/// Initialises MPI, runs `body` on this rank and finalises.
+///
+/// A rank that fails ends the whole job: `body`'s error or panic is printed with the rank, then
+/// `MPI_Abort` ends every process. Returning instead would leave the others waiting for ever,
+/// because `MPI_Finalize` waits for all ranks.
+///
+/// # Errors
+/// If MPI cannot be initialised, was initialised before, or `mpirun` started several processes
+/// that MPI does not see as one job.
+pub fn run(
+    body: impl FnOnce(&dyn Communicator) -> Result<ExitCode, String>,
+) -> Result<ExitCode, CommError> {
+    let (universe, level) = mpi::initialize_with_threading(Threading::Funneled)
+        .ok_or_else(|| CommError::Unavailable("MPI is already initialised".to_owned()))?;
+    if level < Threading::Funneled {
+        return Err(CommError::Unavailable(format!(
+            "this MPI library grants threading level {level:?}; es-train needs at least Funneled"
+        )));
+    }
+    let world = universe.world();
+    let rank = world.rank();
+    let ranks_on_node = world.split_shared(rank).size() as usize;
+    let comm = World { world, ranks_on_node, sent: Cell::new(0), _main_thread_only: PhantomData };
+    // The universe lives outside: its destructor would wait for the other ranks.
+    let result = catch_unwind(AssertUnwindSafe(|| body(&comm)))
+        .unwrap_or_else(|payload| Err(panics::message(payload.as_ref())));
+    match result {
+        Ok(code) => {
+            drop(comm);
+            drop(universe);
+            Ok(code)
+        }
+        Err(reason) => {
+            eprintln!("es-train: rank {rank} failed: {reason}");
+            comm.world.abort(ABORTED)
+        }
+    }
+}
+
+/// MPI counts are 32-bit.
+fn count(what: &'static str, rank: usize, bytes: usize) -> Result<i32, CommError> {
+    i32::try_from(bytes).map_err(|_| CommError::Misuse {
+        what,
+        rank,
+        given: format!("{bytes} bytes"),
+        expected: format!("at most {} bytes in one MPI call", i32::MAX),
+    })
+}
+
+impl World {
+    fn add_sent(&self, bytes: usize, receivers: usize) {
+        self.sent.set(self.sent.get() + (bytes * receivers) as u64);
+    }
+
+    /// Counts and displacements in MPI's type.
+    fn partition(
+        &self,
+        what: &'static str,
+        counts: &[usize],
+    ) -> Result<(Vec<i32>, Vec<i32>), CommError> {
+        let (mut sizes, mut starts, mut start) = (Vec::new(), Vec::new(), 0);
+        for &bytes in counts {
+            sizes.push(count(what, self.rank(), bytes)?);
+            starts.push(count(what, self.rank(), start)?);
+            start += bytes;
+        }
+        count(what, self.rank(), start)?;
+        Ok((sizes, starts))
+    }
+}
+
+impl Communicator for World {
+    fn rank(&self) -> usize {
+        self.world.rank() as usize
+    }
+
+    fn size(&self) -> usize {
+        self.world.size() as usize
+    }
+
+    fn ranks_on_node(&self) -> usize {
+        self.ranks_on_node
+    }
+
+    fn all_gather(&self, mine: &[u8], counts: &[usize], all: &mut [u8]) -> Result<(), CommError> {
+        let what = "all_gather";
+        check(what, self.rank(), self.size(), mine.len(), counts, Some(all.len()))?;
+        let (sizes, starts) = self.partition(what, counts)?;
+        self.add_sent(all.len(), self.size() - 1);
+        self.world.all_gather_varcount_into(mine, &mut PartitionMut::new(all, sizes, starts));
+        Ok(())
+    }
+
+    fn gather(&self, mine: &[u8], counts: &[usize], all: &mut [u8]) -> Result<(), CommError> {
+        let what = "gather";
+        let room = (self.rank() == 0).then_some(all.len());
+        check(what, self.rank(), self.size(), mine.len(), counts, room)?;
+        let (sizes, starts) = self.partition(what, counts)?;
+        self.add_sent(counts[1..].iter().sum(), 1);
+        let root = self.world.process_at_rank(0);
+        if self.rank() == 0 {
+            root.gather_varcount_into_root(mine, &mut PartitionMut::new(all, sizes, starts));
+        } else {
+            root.gather_varcount_into(mine);
+        }
+        Ok(())
+    }
+
+    fn broadcast(&self, bytes: &mut [u8]) -> Result<(), CommError> {
+        count("broadcast", self.rank(), bytes.len())?;
+        self.add_sent(bytes.len(), self.size() - 1);
+        self.world.process_at_rank(0).broadcast_into(bytes);
+        Ok(())
+    }
+
+    fn bytes_sent(&self) -> u64 {
+        self.sent.get()
+    }
+}

@@ -1,0 +1,81 @@
+//! One rank's threads, each with a worker of its own.
+
+use std::sync::{Mutex, MutexGuard};
+
+use rayon::ThreadPool;
+
+use crate::task::{PolicyPlan, Task, Worker, WorkerError};
+
+/// Why a crew could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum CrewError {
+    /// The system refuses threads.
+    #[error("cannot start {threads} threads: {source}")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system said.
+        source: rayon::ThreadPoolBuildError,
+    },
+    /// A worker could not be made.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+}
+
+/// A pool of threads and one [`Worker`] for each.
+///
+/// Who plays an episode never changes its result, so rayon may hand them out as it likes.
+pub struct Crew {
+    pool: ThreadPool,
+    workers: Vec<Mutex<Worker>>,
+}
+
+impl Crew {
+    /// `threads` threads, with workers that hold `members` parameter vectors at a time.
+    ///
+    /// # Errors
+    /// If threads or workers cannot be made.
+    pub fn new(
+        threads: usize,
+        task: &Task,
+        plan: &PolicyPlan,
+        members: usize,
+    ) -> Result<Self, CrewError> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("worker {index}"))
+            .build()
+            .map_err(|source| CrewError::Threads { threads, source })?;
+        let workers = (0..threads)
+            .map(|_| Worker::new(task, plan, members).map(Mutex::new))
+            .collect::<Result<_, _>>()?;
+        Ok(Crew { pool, workers })
+    }
+
+    /// How many threads.
+    pub fn threads(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Runs `body` inside the pool, so that rayon's parallel iterators use its threads.
+    pub fn install<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
+        self.pool.install(body)
+    }
+
+    /// The worker of the calling thread of the pool.
+    pub fn worker(&self) -> MutexGuard<'_, Worker> {
+        // Outside the pool there is one caller at most: the rank's own thread.
+        let index = self.pool.current_thread_index().unwrap_or(0);
+        lock(&self.workers[index])
+    }
+
+    /// All workers, one after the other. Not for use while the pool is at work.
+    pub fn each_worker(&self) -> impl Iterator<Item = MutexGuard<'_, Worker>> {
+        self.workers.iter().map(lock)
+    }
+}
+
+fn lock(worker: &Mutex<Worker>) -> MutexGuard<'_, Worker> {
+    // A panic never leaves a worker half-done: `Worker::play` replaces what it broke.
+    worker.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

@@ -1,0 +1,178 @@
+//! From an experiment to the things it names.
+
+use es_envs::Spec;
+
+use super::{Experiment, ExperimentError, MethodSection};
+use crate::method::evolution::{Evolution, EvolutionSettings, OpenaiEs, OpenaiEsSettings};
+use crate::method::{Method, Rank};
+use crate::network::{Architecture, initial_theta};
+use crate::optimizer::{Adam, Optimizer, Sgd};
+use crate::policy::ActionRule;
+use crate::record::PolicyFile;
+use crate::task::{PolicyPlan, Task};
+
+/// What an experiment needs to know of its task before it can be built.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The policy's parts.
+    pub policy: PolicyPlan,
+    /// Members whose parameters a worker holds at a time.
+    pub members_per_worker: usize,
+    /// Members per generation.
+    pub population: usize,
+}
+
+impl Experiment {
+    /// The task of the registered environment that `task.env` names.
+    ///
+    /// # Errors
+    /// If there is none of that id, or it cannot be made here.
+    pub fn task(&self) -> Result<Task, ExperimentError> {
+        Ok(Task::registered(&self.task.env)?)
+    }
+
+    /// The parts of the policy for an environment of this kind.
+    ///
+    /// # Errors
+    /// If the environment's actions are not what `policy` expects.
+    pub fn plan(&self, spec: &Spec) -> Result<Plan, ExperimentError> {
+        let rule = ActionRule::new(&spec.actions, self.policy.action_bins).map_err(|expected| {
+            ExperimentError::Value {
+                key: "policy.action_bins".into(),
+                given: self.policy.action_bins.unwrap_or_default().to_string(),
+                expected: format!("no such key: {expected}"),
+            }
+        })?;
+        let architecture = Architecture {
+            inputs: spec.observation_size,
+            hidden: self.policy.hidden.clone(),
+            outputs: rule.outputs(),
+            activation: self.policy.activation,
+            bias: self.policy.bias,
+            arithmetic: self.arithmetic.matmul.clone(),
+        };
+        let (members_per_worker, population) = match &self.method {
+            MethodSection::OpenaiEs(method) => (2, method.population),
+        };
+        let normalize_observations = self.policy.normalize_observations;
+        let policy = PolicyPlan { architecture, rule, normalize_observations };
+        Ok(Plan { policy, members_per_worker, population })
+    }
+
+    /// The method before its first generation, on one rank of a job.
+    pub fn method(
+        &self,
+        plan: &Plan,
+        initial: Option<&PolicyFile>,
+        rank: &Rank<'_>,
+    ) -> Box<dyn Method> {
+        let architecture = &plan.policy.architecture;
+        let theta = match initial {
+            Some(policy) => policy.theta.clone(),
+            None => initial_theta(architecture, self.policy.initial, self.seed),
+        };
+        match &self.method {
+            MethodSection::OpenaiEs(method) => {
+                let settings = EvolutionSettings {
+                    seed: self.seed,
+                    episodes_per_member: method.episodes_per_member,
+                    episode_seeds: method.episode_seeds,
+                    episode_cap: method.episode_cap,
+                    action_noise: method.action_noise as f32,
+                    normalize_observations: self.policy.normalize_observations,
+                    observation_size: architecture.inputs,
+                };
+                let search = OpenaiEsSettings {
+                    seed: self.seed,
+                    population: method.population,
+                    sigma: method.sigma,
+                    sigma_schedule: method.sigma_schedule.clone(),
+                    fitness: method.fitness,
+                    weight_decay: method.weight_decay as f32,
+                    learning_rate: self.optimizer.learning_rate,
+                    learning_rate_schedule: self.optimizer.schedule.clone(),
+                    warmup: self.optimizer.warmup,
+                    optimizer: self.optimizer_rule(),
+                    update: method.update,
+                };
+                let mut evolution = Evolution::new(settings, OpenaiEs::new(search, theta, rank));
+                if let Some(policy) = initial.filter(|_| self.policy.normalize_observations) {
+                    evolution.set_statistics(policy.statistics.clone());
+                }
+                Box::new(evolution)
+            }
+        }
+    }
+
+    /// How many vectors as long as theta the optimizer keeps.
+    pub fn optimizer_slots(&self) -> usize {
+        self.optimizer_rule().slots().len()
+    }
+
+    fn optimizer_rule(&self) -> Box<dyn Optimizer> {
+        let section = &self.optimizer;
+        match section.name.as_str() {
+            "sgd" => Box::new(Sgd { momentum: section.momentum }),
+            // The only other name that passes the checks.
+            _ => Box::new(Adam {
+                beta1: section.beta1,
+                beta2: section.beta2,
+                epsilon: section.epsilon,
+            }),
+        }
+    }
+
+    /// Reads the policy that `policy.initial_from` names, if it names one. Also its bytes.
+    ///
+    /// # Errors
+    /// If it cannot be read, is damaged, or has another shape.
+    pub fn initial_policy(
+        &self,
+        plan: &Plan,
+    ) -> Result<Option<(PolicyFile, Vec<u8>)>, ExperimentError> {
+        let Some(path) = &self.policy.initial_from else { return Ok(None) };
+        let initial = |reason: String| ExperimentError::Initial { path: path.clone(), reason };
+        let bytes = std::fs::read(path).map_err(|error| initial(error.to_string()))?;
+        let policy = PolicyFile::from_bytes(&bytes).map_err(|error| initial(error.to_string()))?;
+        self.check_initial(plan, &policy)?;
+        Ok(Some((policy, bytes)))
+    }
+
+    /// Checks that a stored policy can be this experiment's start.
+    fn check_initial(&self, plan: &Plan, policy: &PolicyFile) -> Result<(), ExperimentError> {
+        let Architecture { arithmetic: _, ref hidden, inputs, outputs, activation, bias } =
+            plan.policy.architecture;
+        let theirs = &policy.architecture;
+        let fits = (inputs, hidden, outputs, activation, bias)
+            == (theirs.inputs, &theirs.hidden, theirs.outputs, theirs.activation, theirs.bias);
+        let describe = |a: &Architecture| {
+            format!(
+                "{}-{:?}-{} {}{}",
+                a.inputs,
+                a.hidden,
+                a.outputs,
+                a.activation,
+                if a.bias { "" } else { " without bias" }
+            )
+        };
+        let has_statistics = policy.statistics.count() > 0;
+        let initial = |reason: String| ExperimentError::Initial {
+            path: self.policy.initial_from.clone().unwrap_or_default(),
+            reason,
+        };
+        if !fits {
+            return Err(initial(format!(
+                "it holds a network {}, expected {}",
+                describe(theirs),
+                describe(&plan.policy.architecture)
+            )));
+        }
+        if has_statistics != plan.policy.normalize_observations {
+            return Err(initial(format!(
+                "it was trained with policy.normalize_observations = {has_statistics}, expected {}",
+                plan.policy.normalize_observations
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! What can be wrong with an experiment.
+
+use std::path::PathBuf;
+
+use es_envs::EnvError;
+
+/// Why an experiment cannot be run as it is. All of these are wrong usage: exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub enum ExperimentError {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not TOML.
+    #[error("{origin}: not a TOML file\n{detail}")]
+    Syntax {
+        /// The file or flag.
+        origin: String,
+        /// Where and what.
+        detail: String,
+    },
+    /// A key that does not exist.
+    #[error(
+        "{origin}: unknown key `{key}`{}; `es-train list keys` shows all keys",
+        suggestion.as_ref().map_or(String::new(), |near| format!(", did you mean `{near}`?"))
+    )]
+    UnknownKey {
+        /// The file or flag.
+        origin: String,
+        /// The key as it was written.
+        key: String,
+        /// The nearest key that exists.
+        suggestion: Option<String>,
+    },
+    /// A flag that is not KEY=VALUE.
+    #[error("--set {given}: expected KEY=VALUE, such as --set method.population=512")]
+    Assignment {
+        /// The flag's value.
+        given: String,
+    },
+    /// A value of the wrong type.
+    #[error("{origin}: [{section}] {detail}")]
+    Type {
+        /// The file.
+        origin: String,
+        /// The table.
+        section: &'static str,
+        /// Which key, and what is wrong.
+        detail: String,
+    },
+    /// A value out of range.
+    #[error("{key} = {given}: expected {expected}")]
+    Value {
+        /// The key.
+        key: String,
+        /// What was given.
+        given: String,
+        /// What would be right.
+        expected: String,
+    },
+    /// A key that must be there.
+    #[error("{origin}: {what}")]
+    Missing {
+        /// The file.
+        origin: String,
+        /// What is missing and how to add it.
+        what: String,
+    },
+    /// The environment does not exist or cannot be made.
+    #[error("task.env: {0}")]
+    Env(#[from] EnvError),
+    /// The policy to start from cannot be used.
+    #[error("policy.initial_from = \"{path}\": {reason}")]
+    Initial {
+        /// The file.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
+}

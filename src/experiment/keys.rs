@@ -1,0 +1,182 @@
+//! Every key of the experiment file, with what it means: for `es-train list keys`, and so that a
+//! misspelt key is met with the nearest one that exists.
+
+/// One key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The key with its table, such as `method.population`.
+    pub path: &'static str,
+    /// Its default as it is written in a file; empty if it has none.
+    pub default: &'static str,
+    /// What it means.
+    pub help: &'static str,
+}
+
+const fn key(path: &'static str, default: &'static str, help: &'static str) -> Key {
+    Key { path, default, help }
+}
+
+/// All keys, in the order of the file.
+pub const KEYS: &[Key] = &[
+    key("seed", "1", "seed of everything random in the run"),
+    key("task.env", "", "the environment's id; `es-train list envs` shows them"),
+    key("policy.hidden", "[64, 64]", "width of each hidden layer; [] is a linear policy"),
+    key("policy.activation", "\"tanh\"", "tanh or relu, after each hidden layer"),
+    key("policy.bias", "true", "whether layers add a bias"),
+    key(
+        "policy.normalize_observations",
+        "false",
+        "shift and scale observations by running statistics of the training episodes",
+    ),
+    key(
+        "policy.action_bins",
+        "",
+        "choose each component of a continuous action among this many even values",
+    ),
+    key(
+        "policy.initial",
+        "\"normc\"",
+        "first parameters: normc (1.0 hidden, 0.01 output) or zeros",
+    ),
+    key("policy.initial_from", "", "a policy.safetensors to start from instead"),
+    key("arithmetic.matmul", "\"f32\"", "number format inside matrix multiplies"),
+    key("arithmetic.elsewhere", "\"f32\"", "number format of everything else"),
+    key("arithmetic.update", "\"plain\"", "how a low-precision weight takes its update: plain"),
+    key("method.name", "\"openai-es\"", "how the policy is optimised; see `es-train list methods`"),
+    key("method.population", "256", "members evaluated per generation, two for each mirrored pair"),
+    key("method.sigma", "0.1", "standard deviation of the perturbations"),
+    key(
+        "method.sigma_schedule",
+        "\"constant\"",
+        "constant, linear:END,N, cosine:END,N, exponential:RATE,FLOOR or step:RATE,N1,N2,...",
+    ),
+    key("method.episodes_per_member", "1", "episodes whose mean return is a member's return"),
+    key(
+        "method.fitness",
+        "\"centered-ranks\"",
+        "how returns become fitness: centered-ranks, normalized, sign or raw",
+    ),
+    key("method.weight_decay", "0.0", "pull of theta towards zero, through the optimizer"),
+    key(
+        "method.action_noise",
+        "0.0",
+        "standard deviation of the noise on the policy's outputs, in training only",
+    ),
+    key(
+        "method.episode_cap",
+        "\"none\"",
+        "none, or adaptive: cut episodes off after twice the last generation's mean length",
+    ),
+    key(
+        "method.episode_seeds",
+        "\"member\"",
+        "whether each member, each pair or the whole generation has its own episodes",
+    ),
+    key(
+        "method.update",
+        "\"auto\"",
+        "who computes the step: replicated, sharded or auto; never changes a bit",
+    ),
+    key("method.noise", "\"box-muller\"", "source of the perturbations: box-muller"),
+    key("optimizer.name", "\"adam\"", "adam or sgd"),
+    key("optimizer.learning_rate", "0.03", "the step size"),
+    key(
+        "optimizer.schedule",
+        "\"constant\"",
+        "how the step size changes; as method.sigma_schedule",
+    ),
+    key("optimizer.warmup", "0", "generations over which the step size grows to its full value"),
+    key("optimizer.momentum", "0.9", "share of the old velocity that sgd keeps"),
+    key("optimizer.beta1", "0.9", "decay of adam's first moment"),
+    key("optimizer.beta2", "0.999", "decay of adam's second moment"),
+    key("optimizer.epsilon", "1e-8", "added to the root of adam's second moment"),
+    key("evaluation.every", "5", "generations between evaluations of the unperturbed policy"),
+    key("evaluation.every_env_steps", "", "environment steps between evaluations, instead"),
+    key("evaluation.episodes", "100", "episodes of one evaluation"),
+    key("checkpoint.every_seconds", "10.0", "seconds between checkpoints; never changes a bit"),
+    key("checkpoint.every", "", "generations between checkpoints, instead or as well"),
+    key(
+        "stop.evaluation_return",
+        "",
+        "end when an evaluation's mean, and then fresh seeds, reach it",
+    ),
+    key("stop.generations", "", "end after this many generations"),
+    key("stop.env_steps", "", "end after this many environment steps of training"),
+    key("stop.wall_seconds", "", "end after this many seconds of training"),
+];
+
+/// Tables that other methods than this one use: a warning, not an error.
+pub(super) const TABLES_OF_OTHERS: [&str; 1] = ["ppo"];
+
+/// Whether this key exists.
+pub(super) fn exists(path: &str) -> bool {
+    KEYS.iter().any(|key| key.path == path)
+}
+
+/// The existing key nearest to a misspelt one, if it is near at all.
+pub(super) fn nearest(path: &str) -> Option<String> {
+    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
+    let similarity = |known: &str| {
+        // The right key in the wrong table is as likely as a slip of the hand.
+        let whole = strsim::jaro_winkler(path, known);
+        let name = strsim::jaro_winkler(&last(path), &last(known));
+        whole.max(name * 0.99)
+    };
+    let near = KEYS
+        .iter()
+        .map(|key| (similarity(key.path), key.path))
+        .max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (near.0 > 0.8).then(|| near.1.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::Experiment;
+
+    fn paths(value: &toml::Value, prefix: &str, into: &mut Vec<(String, String)>) {
+        match value {
+            toml::Value::Table(table) => {
+                for (name, value) in table {
+                    let dot = if prefix.is_empty() { "" } else { "." };
+                    paths(value, &format!("{prefix}{dot}{name}"), into);
+                }
+            }
+            other => into.push((prefix.to_owned(), other.to_string())),
+        }
+    }
+
+    #[test]
+    fn keys_and_defaults_are_those_of_the_sections() {
+        let experiment =
+            Experiment::parse("[task]\nenv = \"CartPole-v1\"\n[stop]\ngenerations = 1").unwrap();
+        let value: toml::Value = toml::from_str(&experiment.to_toml()).unwrap();
+        let mut written = Vec::new();
+        paths(&value, "", &mut written);
+        for (path, default) in &written {
+            let key = KEYS.iter().find(|key| key.path == path);
+            let key = key.unwrap_or_else(|| panic!("`{path}` is not in KEYS"));
+            if !key.default.is_empty() {
+                let read = |text: &str| text.parse::<toml::Value>().unwrap();
+                assert_eq!(read(key.default), read(default), "{path}");
+            }
+        }
+        // Keys without a default are not written out unless given; all others are.
+        for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
+            assert!(written.iter().any(|(path, _)| path == key.path), "{}", key.path);
+        }
+    }
+
+    #[test]
+    fn misspelt_keys_find_their_neighbour() {
+        for (wrong, right) in [
+            ("method.populaton", "method.population"),
+            ("method.learning_rate", "optimizer.learning_rate"),
+            ("sed", "seed"),
+            ("evaluation.episode", "evaluation.episodes"),
+        ] {
+            assert_eq!(nearest(wrong).as_deref(), Some(right));
+        }
+        assert_eq!(nearest("zzzz"), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! The experiment file: everything that decides a result, and nothing else.
+//!
+//! A file is read as plain TOML, `--set` and the other flags are laid over it, unknown keys are
+//! refused, defaults are filled in, and the whole is checked. What comes out is an [`Experiment`];
+//! written out again it names every default, and training it repeats the run bit for bit.
+
+mod build;
+mod error;
+mod keys;
+mod sections;
+mod source;
+mod validate;
+
+pub use build::Plan;
+pub use error::ExperimentError;
+pub use keys::{KEYS, Key};
+pub use sections::{
+    ArithmeticSection, CheckpointSection, EvaluationSection, MethodSection, OpenaiEsSection,
+    OptimizerSection, PolicySection, StopSection, TaskSection,
+};
+pub use source::{Source, compiled_in};
+
+use serde::Serialize;
+
+/// A whole experiment, every default filled in and every value checked.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Experiment {
+    /// Seed of everything random.
+    pub seed: u64,
+    /// What is optimised.
+    pub task: TaskSection,
+    /// What is optimised in it.
+    pub policy: PolicySection,
+    /// The number format it computes in.
+    pub arithmetic: ArithmeticSection,
+    /// How it is optimised.
+    pub method: MethodSection,
+    /// How steps are taken.
+    pub optimizer: OptimizerSection,
+    /// How it is judged.
+    pub evaluation: EvaluationSection,
+    /// When its state is saved.
+    pub checkpoint: CheckpointSection,
+    /// When it ends.
+    pub stop: StopSection,
+}
+
+impl Experiment {
+    /// Reads an experiment from TOML text.
+    ///
+    /// # Errors
+    /// If it is not TOML, has unknown keys, or a value is out of range.
+    ///
+    /// ```
+    /// let experiment = es_train::Experiment::parse(r#"
+    ///     [task]
+    ///     env = "CartPole-v1"
+    ///     [stop]
+    ///     generations = 3
+    /// "#)?;
+    /// assert_eq!(experiment.policy.hidden, [64, 64]);
+    /// # Ok::<(), es_train::ExperimentError>(())
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, ExperimentError> {
+        Ok(Source::from_text(text)?.resolve()?.0)
+    }
+
+    /// The experiment as TOML, with every default written out.
+    pub fn to_toml(&self) -> String {
+        // Every section is a plain table of plain values, so this cannot fail.
+        toml::to_string(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_out_reads_back_to_the_same_experiment() {
+        let text = "seed = 7\n[task]\nenv = \"Pendulum-v1\"\n[policy]\nhidden = []\n\
+            normalize_observations = true\n[method]\nname = \"openai-es\"\nsigma = 0.02\n\
+            sigma_schedule = \"linear:0.1,50\"\n[stop]\nenv_steps = 1000\nwall_seconds = 2.5\n";
+        let experiment = Experiment::parse(text).unwrap();
+        let written = experiment.to_toml();
+        assert_eq!(Experiment::parse(&written).unwrap(), experiment);
+        assert_eq!(Experiment::parse(&written).unwrap().to_toml(), written);
+        assert!(written.contains("weight_decay = 0.0"), "{written}");
+    }
+}

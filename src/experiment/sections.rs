@@ -1,0 +1,227 @@
+//! The tables of an experiment file and their defaults.
+
+use serde::{Deserialize, Serialize};
+
+use crate::arithmetic::Activation;
+use crate::method::evolution::{EpisodeCap, EpisodeSeeds, FitnessShaping, UpdateMode};
+use crate::network::Initial;
+use crate::optimizer::Schedule;
+
+/// `[task]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskSection {
+    /// The environment's id.
+    pub env: String,
+}
+
+/// `[policy]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PolicySection {
+    /// Width of each hidden layer.
+    pub hidden: Vec<usize>,
+    /// The function after each hidden layer.
+    pub activation: Activation,
+    /// Whether layers add a bias.
+    pub bias: bool,
+    /// Whether observations are normalised by running statistics.
+    pub normalize_observations: bool,
+    /// Values to choose from for each component of a continuous action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action_bins: Option<usize>,
+    /// The rule of the first parameters.
+    pub initial: Initial,
+    /// A policy to start from instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial_from: Option<String>,
+}
+
+impl Default for PolicySection {
+    fn default() -> Self {
+        PolicySection {
+            hidden: vec![64, 64],
+            activation: Activation::Tanh,
+            bias: true,
+            normalize_observations: false,
+            action_bins: None,
+            initial: Initial::Normc,
+            initial_from: None,
+        }
+    }
+}
+
+/// `[arithmetic]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ArithmeticSection {
+    /// Format inside matrix multiplies.
+    pub matmul: String,
+    /// Format of everything else.
+    pub elsewhere: String,
+    /// How a low-precision weight takes its update.
+    pub update: String,
+}
+
+impl Default for ArithmeticSection {
+    fn default() -> Self {
+        ArithmeticSection { matmul: "f32".into(), elsewhere: "f32".into(), update: "plain".into() }
+    }
+}
+
+/// `[method]`: the name says which.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "name", rename_all = "kebab-case")]
+pub enum MethodSection {
+    /// `name = "openai-es"`
+    OpenaiEs(OpenaiEsSection),
+}
+
+impl MethodSection {
+    /// `method.name`
+    pub fn name(&self) -> &'static str {
+        match self {
+            MethodSection::OpenaiEs(_) => "openai-es",
+        }
+    }
+}
+
+/// `[method]` with `name = "openai-es"`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpenaiEsSection {
+    /// Members per generation.
+    pub population: usize,
+    /// Standard deviation of the perturbations.
+    pub sigma: f64,
+    /// How sigma changes.
+    pub sigma_schedule: Schedule,
+    /// Episodes whose mean is a member's return.
+    pub episodes_per_member: u32,
+    /// How returns become fitness.
+    pub fitness: FitnessShaping,
+    /// Pull of theta towards zero.
+    pub weight_decay: f64,
+    /// Standard deviation of the exploration noise on actions.
+    pub action_noise: f64,
+    /// Whether episodes are cut off early.
+    pub episode_cap: EpisodeCap,
+    /// Which members meet the same episodes.
+    pub episode_seeds: EpisodeSeeds,
+    /// Who computes the step.
+    pub update: UpdateMode,
+    /// The source of the perturbations.
+    pub noise: NoiseSource,
+}
+
+/// `method.noise`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoiseSource {
+    /// Fresh normals by Box and Muller's transform, from xoshiro128++.
+    BoxMuller,
+}
+
+impl Default for OpenaiEsSection {
+    fn default() -> Self {
+        OpenaiEsSection {
+            population: 256,
+            sigma: 0.1,
+            sigma_schedule: Schedule::Constant,
+            episodes_per_member: 1,
+            fitness: FitnessShaping::CenteredRanks,
+            weight_decay: 0.0,
+            action_noise: 0.0,
+            episode_cap: EpisodeCap::None,
+            episode_seeds: EpisodeSeeds::Member,
+            update: UpdateMode::Auto,
+            noise: NoiseSource::BoxMuller,
+        }
+    }
+}
+
+/// `[optimizer]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerSection {
+    /// The rule.
+    pub name: String,
+    /// The step size.
+    pub learning_rate: f64,
+    /// How it changes.
+    pub schedule: Schedule,
+    /// Generations over which it grows to its full value.
+    pub warmup: u64,
+    /// Share of the old velocity that sgd keeps.
+    pub momentum: f64,
+    /// Decay of adam's first moment.
+    pub beta1: f64,
+    /// Decay of adam's second moment.
+    pub beta2: f64,
+    /// Added to the root of adam's second moment.
+    pub epsilon: f64,
+}
+
+impl Default for OptimizerSection {
+    fn default() -> Self {
+        OptimizerSection {
+            name: "adam".into(),
+            learning_rate: 0.03,
+            schedule: Schedule::Constant,
+            warmup: 0,
+            momentum: 0.9,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+        }
+    }
+}
+
+/// `[evaluation]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluationSection {
+    /// Generations between evaluations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<u64>,
+    /// Environment steps between evaluations, instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every_env_steps: Option<u64>,
+    /// Episodes of one evaluation.
+    #[serde(default = "default_evaluation_episodes")]
+    pub episodes: u64,
+}
+
+fn default_evaluation_episodes() -> u64 {
+    100
+}
+
+/// `[checkpoint]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointSection {
+    /// Seconds between checkpoints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every_seconds: Option<f64>,
+    /// Generations between checkpoints, instead or as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<u64>,
+}
+
+/// `[stop]`: whichever comes first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StopSection {
+    /// An evaluation's mean return, confirmed on fresh seeds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluation_return: Option<f64>,
+    /// Generations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generations: Option<u64>,
+    /// Environment steps of training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env_steps: Option<u64>,
+    /// Seconds of training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wall_seconds: Option<f64>,
+}

@@ -1,0 +1,363 @@
+//! From a file and flags to a checked experiment.
+
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+use super::keys::{TABLES_OF_OTHERS, exists, nearest};
+use super::{
+    CheckpointSection, EvaluationSection, Experiment, ExperimentError, MethodSection, validate,
+};
+use crate::method;
+
+/// Experiments that are part of the program: one for each environment that has one.
+const COMPILED_IN: [(&str, &str, &str); 5] = [
+    ("CartPole-v1", "cartpole", include_str!("../../experiments/cartpole.toml")),
+    ("MountainCar-v0", "mountain_car", include_str!("../../experiments/mountain_car.toml")),
+    (
+        "MountainCarContinuous-v0",
+        "mountain_car_continuous",
+        include_str!("../../experiments/mountain_car_continuous.toml"),
+    ),
+    ("Pendulum-v1", "pendulum", include_str!("../../experiments/pendulum.toml")),
+    ("Acrobot-v1", "acrobot", include_str!("../../experiments/acrobot.toml")),
+];
+
+/// The compiled-in experiment of an environment: its name and its text.
+pub fn compiled_in(env: &str) -> Option<(&'static str, &'static str)> {
+    COMPILED_IN.iter().find(|(id, ..)| *id == env).map(|&(_, name, text)| (name, text))
+}
+
+/// An experiment on its way from a file to a run: plain TOML with flags laid over it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// What it is called in messages: the file's name.
+    origin: String,
+    /// What runs of it are called.
+    name: String,
+    /// Where relative paths in it start.
+    directory: PathBuf,
+    table: Table,
+}
+
+impl Source {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// If it cannot be read or is not TOML.
+    pub fn from_file(path: &Path) -> Result<Self, ExperimentError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ExperimentError::Read { path: path.to_owned(), source })?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let mut source = Self::parse(&path.display().to_string(), &name, &text)?;
+        source.directory = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(source)
+    }
+
+    /// Reads text.
+    ///
+    /// # Errors
+    /// If it is not TOML.
+    pub fn from_text(text: &str) -> Result<Self, ExperimentError> {
+        Self::parse("experiment", "experiment", text)
+    }
+
+    /// The experiment of an environment: compiled in, or all defaults and a million steps.
+    ///
+    /// # Errors
+    /// Never for the experiments of this program.
+    pub fn for_env(env: &str) -> Result<Self, ExperimentError> {
+        if let Some((name, text)) = compiled_in(env) {
+            return Self::parse(&format!("the compiled-in {name}.toml"), name, text);
+        }
+        let mut source = Self::parse("defaults", "default", "[stop]\nenv_steps = 1_000_000\n")?;
+        source.put("task.env", Value::String(env.to_owned()));
+        Ok(source)
+    }
+
+    fn parse(origin: &str, name: &str, text: &str) -> Result<Self, ExperimentError> {
+        let table = text.parse().map_err(|error: toml::de::Error| ExperimentError::Syntax {
+            origin: origin.to_owned(),
+            detail: error.to_string().trim_end().to_owned(),
+        })?;
+        Ok(Source {
+            origin: origin.to_owned(),
+            name: name.to_owned(),
+            directory: PathBuf::new(),
+            table,
+        })
+    }
+
+    /// What runs of this experiment are called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Lays one `KEY=VALUE` over the file. The value is TOML; what is not TOML is a string.
+    ///
+    /// # Errors
+    /// If it has no `=` or the key does not exist.
+    pub fn set(&mut self, assignment: &str) -> Result<(), ExperimentError> {
+        let (key, value) = assignment
+            .split_once('=')
+            .ok_or_else(|| ExperimentError::Assignment { given: assignment.to_owned() })?;
+        let (key, value) = (key.trim(), value.trim());
+        let parsed = format!("value = {value}")
+            .parse::<Table>()
+            .ok()
+            .and_then(|mut table| table.remove("value"));
+        let value = parsed.unwrap_or_else(|| Value::String(value.to_owned()));
+        self.set_value(key, value)
+    }
+
+    /// Lays one value over the file.
+    ///
+    /// # Errors
+    /// If the key does not exist.
+    pub fn set_value(&mut self, key: &str, value: Value) -> Result<(), ExperimentError> {
+        if !exists(key) {
+            return Err(ExperimentError::UnknownKey {
+                origin: "--set".into(),
+                key: key.to_owned(),
+                suggestion: nearest(key),
+            });
+        }
+        self.put(key, value);
+        Ok(())
+    }
+
+    /// Sets the seed.
+    ///
+    /// # Errors
+    /// If TOML has no integer of this size.
+    pub fn set_seed(&mut self, seed: u64) -> Result<(), ExperimentError> {
+        let value = i64::try_from(seed).map_err(|_| ExperimentError::Value {
+            key: "seed".into(),
+            given: seed.to_string(),
+            expected: format!("a whole number from 0 to {}", i64::MAX),
+        })?;
+        self.set_value("seed", Value::Integer(value))
+    }
+
+    fn put(&mut self, key: &str, value: Value) {
+        match key.split_once('.') {
+            None => {
+                self.table.insert(key.to_owned(), value);
+            }
+            Some((section, key)) => {
+                let table = self.table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+                if !table.is_table() {
+                    *table = Value::Table(Table::new());
+                }
+                if let Some(table) = table.as_table_mut() {
+                    table.insert(key.to_owned(), value);
+                }
+            }
+        }
+    }
+
+    /// Fills in the defaults and checks everything. Also returns warnings.
+    ///
+    /// # Errors
+    /// If keys are unknown, types are wrong or values are out of range.
+    pub fn resolve(&self) -> Result<(Experiment, Vec<String>), ExperimentError> {
+        let warnings = self.check_keys()?;
+        let missing = |what: &str| ExperimentError::Missing {
+            origin: self.origin.clone(),
+            what: what.to_owned(),
+        };
+        if !self.table.contains_key("task") {
+            return Err(missing("no task; add [task] with env = \"CartPole-v1\", or give --env"));
+        }
+        let stop: super::StopSection = self.section("stop")?;
+        if stop == super::StopSection::default() {
+            return Err(missing(
+                "no [stop]: the run would never end; add one or more of evaluation_return, \
+                 generations, env_steps, wall_seconds",
+            ));
+        }
+        let mut evaluation: EvaluationSection = self.section("evaluation")?;
+        if evaluation.every.is_none() && evaluation.every_env_steps.is_none() {
+            evaluation.every = Some(5);
+        }
+        let mut checkpoint: CheckpointSection = self.section("checkpoint")?;
+        if checkpoint.every.is_none() && checkpoint.every_seconds.is_none() {
+            checkpoint.every_seconds = Some(10.0);
+        }
+        let mut experiment = Experiment {
+            seed: self.seed()?,
+            task: self.section("task")?,
+            policy: self.section("policy")?,
+            arithmetic: self.section("arithmetic")?,
+            method: self.method()?,
+            optimizer: self.section("optimizer")?,
+            evaluation,
+            checkpoint,
+            stop,
+        };
+        if let Some(path) = &mut experiment.policy.initial_from {
+            *path = self.directory.join(&*path).display().to_string();
+        }
+        validate::check(&experiment)?;
+        Ok((experiment, warnings))
+    }
+
+    fn check_keys(&self) -> Result<Vec<String>, ExperimentError> {
+        let mut warnings = Vec::new();
+        let unknown = |key: String| ExperimentError::UnknownKey {
+            origin: self.origin.clone(),
+            suggestion: nearest(&key),
+            key,
+        };
+        for (section, value) in &self.table {
+            if TABLES_OF_OTHERS.contains(&section.as_str()) {
+                warnings.push(format!("{}: this method does not use [{section}]", self.origin));
+                continue;
+            }
+            match value {
+                Value::Table(table) => {
+                    for name in table.keys() {
+                        let path = format!("{section}.{name}");
+                        if !exists(&path) {
+                            return Err(unknown(path));
+                        }
+                    }
+                    if table.is_empty() && !exists_table(section) {
+                        return Err(unknown(section.clone()));
+                    }
+                }
+                _ if exists(section) => {}
+                _ => return Err(unknown(section.clone())),
+            }
+        }
+        Ok(warnings)
+    }
+
+    fn seed(&self) -> Result<u64, ExperimentError> {
+        let Some(value) = self.table.get("seed") else { return Ok(1) };
+        value.as_integer().and_then(|seed| u64::try_from(seed).ok()).ok_or_else(|| {
+            ExperimentError::Value {
+                key: "seed".into(),
+                given: value.to_string(),
+                expected: format!("a whole number from 0 to {}", i64::MAX),
+            }
+        })
+    }
+
+    fn section<T: DeserializeOwned>(&self, name: &'static str) -> Result<T, ExperimentError> {
+        let table = self.table.get(name).cloned().unwrap_or_else(|| Value::Table(Table::new()));
+        self.read(name, table)
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        section: &'static str,
+        table: Value,
+    ) -> Result<T, ExperimentError> {
+        table.try_into().map_err(|error: toml::de::Error| ExperimentError::Type {
+            origin: self.origin.clone(),
+            section,
+            detail: error.to_string().trim_end().replace('\n', " "),
+        })
+    }
+
+    fn method(&self) -> Result<MethodSection, ExperimentError> {
+        let mut table: Table = self.section("method")?;
+        let name = table.remove("name").unwrap_or_else(|| Value::String("openai-es".into()));
+        match name.as_str() {
+            Some("openai-es") => {
+                Ok(MethodSection::OpenaiEs(self.read("method", Value::Table(table))?))
+            }
+            _ => Err(ExperimentError::Value {
+                key: "method.name".into(),
+                given: name.to_string(),
+                expected: format!("one of {}", method::NAMES.join(", ")),
+            }),
+        }
+    }
+}
+
+fn exists_table(section: &str) -> bool {
+    super::KEYS.iter().any(|key| key.path.split('.').next() == Some(section))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(text: &str, set: &[&str]) -> Result<Experiment, String> {
+        let mut source = Source::from_text(text).map_err(|error| error.to_string())?;
+        for assignment in set {
+            source.set(assignment).map_err(|error| error.to_string())?;
+        }
+        let check = || {
+            let (experiment, _) = source.resolve()?;
+            experiment.plan(experiment.task()?.spec())?;
+            Ok(experiment)
+        };
+        check().map_err(|error: ExperimentError| error.to_string())
+    }
+
+    const SMALL: &str = "[task]\nenv = \"CartPole-v1\"\n[stop]\ngenerations = 1\n";
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let experiment = resolve(
+            SMALL,
+            &["policy.hidden=[]", "seed=9", "policy.activation=relu", "stop.generations = 4"],
+        )
+        .unwrap();
+        assert!(experiment.policy.hidden.is_empty());
+        assert_eq!((experiment.seed, experiment.stop.generations), (9, Some(4)));
+    }
+
+    #[test]
+    fn every_mistake_names_its_key_and_what_would_be_right() {
+        for (set, parts) in [
+            ("method.populaton=2", vec!["method.populaton", "did you mean `method.population`"]),
+            ("method.population=7", vec!["method.population = 7", "even"]),
+            ("method.population=lots", vec!["population", "lots"]),
+            ("method.name=sarsa", vec!["method.name", "openai-es"]),
+            ("method.sigma=-1", vec!["method.sigma = -1.0", "above 0"]),
+            ("method.update=both", vec!["both", "replicated"]),
+            ("optimizer.name=rmsprop", vec!["optimizer.name", "adam, sgd"]),
+            ("optimizer.schedule=slowly", vec!["slowly", "linear:END,N"]),
+            ("arithmetic.matmul=lns99.1", vec!["arithmetic.matmul", "f32"]),
+            ("task.env=CartPol-v1", vec!["task.env", "CartPol-v1", "CartPole-v1"]),
+            ("policy.hidden=[0]", vec!["policy.hidden", "at least 1"]),
+            ("policy.action_bins=5", vec!["policy.action_bins", "discrete"]),
+            ("evaluation.episodes=0", vec!["evaluation.episodes", "at least 1"]),
+            ("seed=-3", vec!["seed", "-3"]),
+            ("nonsense", vec!["KEY=VALUE"]),
+        ] {
+            let error = resolve(SMALL, &[set]).unwrap_err();
+            for part in parts {
+                assert!(error.contains(part), "--set {set}: `{error}` lacks `{part}`");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_without_an_end_or_a_task_is_refused() {
+        assert!(resolve("[task]\nenv = \"CartPole-v1\"\n", &[]).unwrap_err().contains("[stop]"));
+        assert!(resolve("[stop]\ngenerations = 1\n", &[]).unwrap_err().contains("[task]"));
+        assert!(resolve("[task\n", &[]).unwrap_err().contains("not a TOML file"));
+        assert!(resolve("[tusk]\n[stop]\ngenerations = 1\n", &[]).unwrap_err().contains("tusk"));
+    }
+
+    #[test]
+    fn tables_of_other_methods_are_a_warning() {
+        let source = Source::from_text(&format!("{SMALL}[ppo]\nclip = 0.2\n")).unwrap();
+        assert!(source.resolve().unwrap().1[0].contains("does not use [ppo]"));
+    }
+
+    #[test]
+    fn every_compiled_in_experiment_is_for_its_environment() {
+        for (env, ..) in COMPILED_IN {
+            let (experiment, warnings) = Source::for_env(env).unwrap().resolve().unwrap();
+            assert_eq!(experiment.task.env, env);
+            assert!(warnings.is_empty());
+        }
+    }
+}

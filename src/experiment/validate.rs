@@ -1,0 +1,104 @@
+//! Values that have the right type and still make no sense.
+
+use std::fmt::Display;
+
+use super::{Experiment, ExperimentError, MethodSection};
+use crate::{arithmetic, optimizer};
+
+fn require(
+    holds: bool,
+    key: &str,
+    given: impl Display,
+    expected: &str,
+) -> Result<(), ExperimentError> {
+    if holds {
+        return Ok(());
+    }
+    Err(ExperimentError::Value {
+        key: key.to_owned(),
+        given: given.to_string(),
+        expected: expected.to_owned(),
+    })
+}
+
+fn above_zero(key: &str, value: f64) -> Result<(), ExperimentError> {
+    require(value > 0.0 && value.is_finite(), key, format!("{value:?}"), "a number above 0")
+}
+
+fn zero_or_more(key: &str, value: f64) -> Result<(), ExperimentError> {
+    require(value >= 0.0 && value.is_finite(), key, format!("{value:?}"), "0 or a number above it")
+}
+
+fn share(key: &str, value: f64) -> Result<(), ExperimentError> {
+    let holds = (0.0..1.0).contains(&value);
+    require(holds, key, format!("{value:?}"), "a number from 0 up to but not including 1")
+}
+
+fn at_least_one(key: &str, value: Option<u64>) -> Result<(), ExperimentError> {
+    require(value != Some(0), key, 0, "at least 1")
+}
+
+/// Checks everything that does not need the environment, which may be the caller's own.
+pub(super) fn check(experiment: &Experiment) -> Result<(), ExperimentError> {
+    let Experiment { policy, arithmetic, optimizer, evaluation, checkpoint, stop, .. } = experiment;
+
+    let hidden = format!("{:?}", policy.hidden);
+    require(!policy.hidden.contains(&0), "policy.hidden", hidden, "widths of at least 1")?;
+
+    for (key, name) in
+        [("arithmetic.matmul", &arithmetic.matmul), ("arithmetic.elsewhere", &arithmetic.elsewhere)]
+    {
+        let known = arithmetic::NAMES.contains(&name.as_str());
+        let expected = format!("one of {}", arithmetic::NAMES.join(", "));
+        require(known, key, format!("{name:?}"), &expected)?;
+    }
+    let update = arithmetic.update.as_str();
+    require(update == "plain", "arithmetic.update", format!("{update:?}"), "\"plain\"")?;
+
+    match &experiment.method {
+        MethodSection::OpenaiEs(method) => {
+            let population = method.population;
+            require(
+                population >= 2 && population.is_multiple_of(2),
+                "method.population",
+                population,
+                "an even number of at least 2, because members come in mirrored pairs",
+            )?;
+            above_zero("method.sigma", method.sigma)?;
+            zero_or_more("method.weight_decay", method.weight_decay)?;
+            zero_or_more("method.action_noise", method.action_noise)?;
+            let episodes = u64::from(method.episodes_per_member);
+            at_least_one("method.episodes_per_member", Some(episodes))?;
+        }
+    }
+
+    let known = optimizer::NAMES.contains(&optimizer.name.as_str());
+    let expected = format!("one of {}", optimizer::NAMES.join(", "));
+    require(known, "optimizer.name", format!("{:?}", optimizer.name), &expected)?;
+    above_zero("optimizer.learning_rate", optimizer.learning_rate)?;
+    share("optimizer.momentum", optimizer.momentum)?;
+    share("optimizer.beta1", optimizer.beta1)?;
+    share("optimizer.beta2", optimizer.beta2)?;
+    above_zero("optimizer.epsilon", optimizer.epsilon)?;
+
+    let both = evaluation.every.is_some() && evaluation.every_env_steps.is_some();
+    require(!both, "evaluation.every", "with every_env_steps beside it", "only one of the two")?;
+    at_least_one("evaluation.every", evaluation.every)?;
+    at_least_one("evaluation.every_env_steps", evaluation.every_env_steps)?;
+    at_least_one("evaluation.episodes", Some(evaluation.episodes))?;
+    at_least_one("checkpoint.every", checkpoint.every)?;
+    if let Some(seconds) = checkpoint.every_seconds {
+        zero_or_more("checkpoint.every_seconds", seconds)?;
+    }
+
+    at_least_one("stop.generations", stop.generations)?;
+    at_least_one("stop.env_steps", stop.env_steps)?;
+    if let Some(threshold) = stop.evaluation_return {
+        let given = format!("{threshold:?}");
+        require(threshold.is_finite(), "stop.evaluation_return", given, "a finite number")?;
+    }
+    if let Some(seconds) = stop.wall_seconds {
+        above_zero("stop.wall_seconds", seconds)?;
+    }
+    Ok(())
+}

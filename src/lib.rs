@@ -1,0 +1,66 @@
+//! `es-train` trains reinforcement-learning policies with evolution strategies, on a laptop's
+//! threads or on a cluster's MPI ranks, with the same bits on all of them.
+//!
+//! The command line is the usual way in; this library is for environments and programs of your
+//! own. The shortest program is in [`Trainer`]; `examples/train.rs` trains an environment that it
+//! defines itself.
+//!
+//! # Letters
+//! Shapes are given in these letters throughout:
+//!
+//! | letter | meaning |
+//! | --- | --- |
+//! | P | parameters of a policy |
+//! | N | members of a population |
+//! | O | numbers in an observation |
+//! | A | numbers in a continuous action |
+//! | T | steps of an episode |
+//! | R | ranks of a job |
+//!
+//! # How repeatable a thing is
+//! | class | promise |
+//! | --- | --- |
+//! | A | the same bits on any x86-64 or ARM machine, for any number of ranks and threads |
+//! | B | the same bits with one library on one type of CPU |
+//! | C | measured time: never the same |
+//!
+//! Everything that reaches a policy's parameters is of class A, as long as its environment is.
+//! Every random number is a function of (seed, purpose, generation, member, block); every sum over
+//! members runs in a fixed order or in exact integers.
+//!
+//! # The house
+//! | floor | modules | what lives there |
+//! | --- | --- | --- |
+//! | 0 | [`seed`], [`noise`], [`arithmetic`], [`comm`] | seeds, Gaussian noise, number formats, ranks |
+//! | 1 | [`network`], [`optimizer`] | layers over a flat parameter vector; steps |
+//! | 2 | [`policy`], [`task`], [`crew`] | observation to action; episodes; a rank's threads |
+//! | 3 | [`method`] | how a policy is optimised |
+//! | 4 | [`train`](mod@train), [`record`] | the loop; rows, checkpoints, policies |
+//! | 5 | [`experiment`], [`cli`] | the experiment file, the commands |
+
+#![deny(missing_docs)]
+
+pub mod arithmetic;
+pub mod cli;
+pub mod comm;
+pub mod crew;
+pub mod experiment;
+pub mod method;
+pub mod network;
+pub mod noise;
+pub mod optimizer;
+mod panics;
+pub mod policy;
+pub mod record;
+pub mod seed;
+pub mod simd;
+pub mod task;
+pub mod train;
+
+pub use experiment::{Experiment, ExperimentError};
+pub use record::Summary;
+pub use task::Task;
+pub use train::{TrainError, Trainer};
+
+/// The environments and the trait to write your own.
+pub use es_envs as envs;

@@ -1,0 +1,234 @@
+//! What ranks tell each other in a generation: one message each, scalars only.
+//!
+//! | part | bytes |
+//! | --- | --- |
+//! | each of the rank's members: mean return (f64, NaN if it faulted), steps (u32) | 12 |
+//! | times and [`Pulse`] | 32 |
+//! | observation statistics, where they are kept | 16 (1 + 2 O) |
+//!
+//! All little-endian. The parts' sizes follow from the experiment, so no rank asks another how
+//! much is coming.
+
+use super::Outcome;
+use super::update::Workload;
+use crate::comm::{CommError, Communicator, share};
+use crate::method::Pulse;
+use crate::noise::BLOCK;
+use crate::policy::Statistics;
+
+const MEMBER_BYTES: usize = 12;
+const TIMES_BYTES: usize = 32;
+
+/// Partial sums of three norms, for each noise block of a sharded update.
+const NORM_BYTES: usize = 24;
+
+/// Longest reason of a fault that is sent.
+const REASON_BYTES: usize = 256;
+
+/// What one rank has to tell.
+pub(super) struct Report<'a> {
+    /// Outcomes of its members, in member order.
+    pub outcomes: &'a [Outcome],
+    /// Seconds its evaluation took.
+    pub evaluate_seconds: f64,
+    /// Seconds its threads were busy in it, added up.
+    pub busy_seconds: f64,
+    /// How many threads it has.
+    pub threads: u32,
+    /// What only rank 0's counts of.
+    pub pulse: Pulse,
+    /// Observations of its episodes; empty without normalisation.
+    pub statistics: &'a Statistics,
+}
+
+/// What all ranks told.
+pub(super) struct Gathered {
+    /// Outcomes of all members, in member order.
+    pub outcomes: Vec<Outcome>,
+    /// Observations of all ranks' episodes.
+    pub statistics: Statistics,
+    /// Share of the threads' time, from the start to the last rank's end, in which they were idle.
+    pub idle_fraction: f64,
+    /// Rank 0's.
+    pub pulse: Pulse,
+}
+
+/// Exchanges the reports. `groups` of `group_size` members each are shared out over the ranks.
+pub(super) fn exchange(
+    comm: &dyn Communicator,
+    groups: usize,
+    group_size: usize,
+    report: &Report<'_>,
+) -> Result<Gathered, CommError> {
+    let statistics = report.statistics.to_bytes();
+    let members = |rank| share(groups, rank, comm.size()).len() * group_size;
+    let counts: Vec<usize> = (0..comm.size())
+        .map(|rank| members(rank) * MEMBER_BYTES + TIMES_BYTES + statistics.len())
+        .collect();
+    let mine = encode(report, &statistics);
+    let mut all = vec![0; counts.iter().sum()];
+    comm.all_gather(&mine, &counts, &mut all)?;
+
+    let mut gathered = Gathered {
+        outcomes: Vec::with_capacity(groups * group_size),
+        statistics: Statistics::from_bytes(&vec![0; statistics.len()]),
+        idle_fraction: 0.0,
+        pulse: Pulse::default(),
+    };
+    let (mut busy, mut threads, mut longest) = (0.0, 0.0, 0.0f64);
+    let mut rest = &all[..];
+    for (rank, &count) in counts.iter().enumerate() {
+        let (message, after) = rest.split_at(count);
+        rest = after;
+        let (records, tail) = message.split_at(members(rank) * MEMBER_BYTES);
+        let (times, sums) = tail.split_at(TIMES_BYTES);
+        gathered.outcomes.extend(records.as_chunks::<MEMBER_BYTES>().0.iter().map(decode_member));
+        gathered.statistics.merge(&Statistics::from_bytes(sums));
+        longest = longest.max(f64_at(times, 0));
+        busy += f64_at(times, 8);
+        threads += f64::from(u32_at(times, 24));
+        if rank == 0 {
+            let flags = u32_at(times, 28);
+            gathered.pulse = Pulse {
+                wall_seconds: f64_at(times, 16),
+                stop: flags & 1 != 0,
+                checkpoint: flags & 2 != 0,
+            };
+        }
+    }
+    let available = threads * longest;
+    gathered.idle_fraction =
+        if available > 0.0 { (1.0 - busy / available).clamp(0.0, 1.0) } else { 0.0 };
+    Ok(gathered)
+}
+
+/// Payload bytes of a generation over all ranks, each byte counted once for every other rank that
+/// it is delivered to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// If every rank computes the whole update.
+    pub replicated: u64,
+    /// If every rank computes its slice.
+    pub sharded: u64,
+    /// What it would be to send theta from one rank to all others instead.
+    pub broadcast_theta: u64,
+    /// What it would be to gather each pair's perturbation on every rank.
+    pub gather_perturbations: u64,
+}
+
+impl Traffic {
+    /// The traffic of `pairs` mirrored pairs, with the statistics of observations of
+    /// `observation_size` numbers where they are kept.
+    pub fn of(workload: Workload, observation_size: Option<usize>) -> Self {
+        let others = workload.ranks as u64 - 1;
+        let statistics = observation_size.map_or(0, Statistics::byte_len);
+        let messages =
+            2 * workload.pairs * MEMBER_BYTES + workload.ranks * (TIMES_BYTES + statistics);
+        let theta = 4 * workload.parameters;
+        let norms = workload.parameters.div_ceil(BLOCK) * NORM_BYTES;
+        Traffic {
+            replicated: messages as u64 * others,
+            sharded: (messages + theta + norms) as u64 * others,
+            broadcast_theta: theta as u64 * others,
+            gather_perturbations: (workload.pairs * theta) as u64 * others,
+        }
+    }
+}
+
+/// Brings the first reason of a fault on each rank to all. Called only when some member faulted.
+pub(super) fn exchange_reasons(
+    comm: &dyn Communicator,
+    first: Option<&str>,
+) -> Result<Vec<String>, CommError> {
+    let mut mine = [0; REASON_BYTES];
+    let text = first.unwrap_or_default().as_bytes();
+    let length = text.len().min(REASON_BYTES);
+    mine[..length].copy_from_slice(&text[..length]);
+    let all = crate::comm::all_gather_equal(comm, &mine)?;
+    Ok(all
+        .chunks_exact(REASON_BYTES)
+        .map(|bytes| String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned())
+        .filter(|reason| !reason.is_empty())
+        .collect())
+}
+
+fn encode(report: &Report<'_>, statistics: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for outcome in report.outcomes {
+        bytes.extend(outcome.mean_return.unwrap_or(f64::NAN).to_le_bytes());
+        bytes.extend(outcome.steps.to_le_bytes());
+    }
+    bytes.extend(report.evaluate_seconds.to_le_bytes());
+    bytes.extend(report.busy_seconds.to_le_bytes());
+    bytes.extend(report.pulse.wall_seconds.to_le_bytes());
+    bytes.extend(report.threads.to_le_bytes());
+    let flags = u32::from(report.pulse.stop) | u32::from(report.pulse.checkpoint) << 1;
+    bytes.extend(flags.to_le_bytes());
+    bytes.extend(statistics);
+    bytes
+}
+
+fn decode_member(record: &[u8; MEMBER_BYTES]) -> Outcome {
+    let mean_return = f64_at(record, 0);
+    Outcome {
+        mean_return: (!mean_return.is_nan()).then_some(mean_return),
+        steps: u32_at(record, 8),
+    }
+}
+
+fn f64_at(bytes: &[u8], at: usize) -> f64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&bytes[at..at + 8]);
+    f64::from_le_bytes(word)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    let mut word = [0; 4];
+    word.copy_from_slice(&bytes[at..at + 4]);
+    u32::from_le_bytes(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::comm::run_in_process;
+
+    #[test]
+    fn outcomes_arrive_in_member_order_whatever_the_number_of_ranks() {
+        let all: Vec<Outcome> = (0..14)
+            .map(|member| Outcome {
+                mean_return: (member != 5).then_some(f64::from(member) * 0.1),
+                steps: member as u32 + 1,
+            })
+            .collect();
+        for size in [1, 2, 3, 7, 20] {
+            let results = run_in_process(
+                size,
+                |comm| {
+                    let mine = share(7, comm.rank(), size);
+                    let report = Report {
+                        outcomes: &all[2 * mine.start..2 * mine.end],
+                        evaluate_seconds: 2.0,
+                        busy_seconds: 1.0,
+                        threads: 1,
+                        pulse: Pulse {
+                            wall_seconds: comm.rank() as f64,
+                            stop: comm.rank() == 0,
+                            checkpoint: comm.rank() == 1,
+                        },
+                        statistics: &Statistics::new(3),
+                    };
+                    exchange(comm, 7, 2, &report).map_err(|error| error.to_string())
+                },
+                |_, reason| reason,
+            );
+            for result in results {
+                let gathered = result.unwrap();
+                assert_eq!(gathered.outcomes, all);
+                let pulse = Pulse { wall_seconds: 0.0, stop: true, checkpoint: false };
+                assert_eq!(gathered.pulse, pulse);
+                assert_eq!(gathered.idle_fraction, 0.5);
+            }
+        }
+    }
+}

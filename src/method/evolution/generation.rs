@@ -1,0 +1,292 @@
+//! One generation, from theta to the next theta. This page is the heart of the program:
+//!
+//! 1. Each rank takes a contiguous share of the groups of members; its threads evaluate them.
+//!    A member's parameters are theta plus its own noise, rebuilt from (seed, generation, index)
+//!    into a buffer of the thread; theta itself is only read.
+//! 2. One exchange: a return and a step count for each member, and the sums of the observations.
+//!    This is all that crosses between ranks, unless the update is sharded.
+//! 3. Every rank now knows all returns, shapes them alike, rebuilds the noise of its slice of the
+//!    parameters (of all of them, if the update is replicated), sums it in member order and steps.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::exchange::{Gathered, Report, exchange, exchange_reasons};
+use super::{Outcome, Search};
+use crate::comm::share;
+use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank};
+use crate::noise::Noise;
+use crate::policy::{ActionNoise, Statistics};
+use crate::seed::{Purpose, derive};
+use crate::task::{EpisodeRequest, Fault, Worker};
+
+/// Which members meet the same episodes in a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EpisodeSeeds {
+    /// Each member its own.
+    Member,
+    /// The members of a group (a mirrored pair) share theirs.
+    Pair,
+    /// All members of the generation share the same.
+    Generation,
+}
+
+/// Whether training episodes are cut off before the environment's own limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EpisodeCap {
+    /// Never.
+    None,
+    /// After twice the mean length of the generation before, so that no thread waits long for the
+    /// last episode.
+    Adaptive,
+}
+
+/// What all search methods share.
+#[derive(Clone, Debug)]
+pub struct EvolutionSettings {
+    /// The run's seed.
+    pub seed: u64,
+    /// Episodes whose mean return is a member's return.
+    pub episodes_per_member: u32,
+    /// Which members meet the same episodes.
+    pub episode_seeds: EpisodeSeeds,
+    /// The cap on episode length.
+    pub episode_cap: EpisodeCap,
+    /// Standard deviation of the exploration noise on actions; 0 for none.
+    pub action_noise: f32,
+    /// Whether observations are normalised by running statistics.
+    pub normalize_observations: bool,
+    /// O, the size of an observation.
+    pub observation_size: usize,
+}
+
+/// A search method at work.
+pub struct Evolution<S> {
+    settings: EvolutionSettings,
+    search: S,
+    statistics: Statistics,
+    /// Generations done.
+    generation: u64,
+    /// Cap of the next generation's episodes.
+    cap: Option<u32>,
+}
+
+impl<S: Search> Evolution<S> {
+    /// The method before its first generation.
+    pub fn new(settings: EvolutionSettings, search: S) -> Self {
+        let statistics = if settings.normalize_observations {
+            Statistics::new(settings.observation_size)
+        } else {
+            Statistics::default()
+        };
+        Evolution { settings, search, statistics, generation: 0, cap: None }
+    }
+
+    /// Starts from given observation statistics instead of none.
+    pub fn set_statistics(&mut self, statistics: Statistics) {
+        self.statistics = statistics;
+    }
+
+    /// Evaluates this rank's members with all its threads. Also the first fault's reason.
+    fn evaluate(&self, rank: &Rank<'_>) -> (Vec<Outcome>, Option<String>) {
+        let size = self.search.group_size();
+        let groups = share(self.search.population() / size, rank.comm.rank(), rank.comm.size());
+        let filter = self.settings.normalize_observations.then(|| self.statistics.filter());
+        for mut worker in rank.crew.each_worker() {
+            worker.busy = Duration::ZERO;
+            worker.statistics.clear();
+            if let Some(filter) = &filter {
+                worker.policy.set_filter(filter);
+            }
+        }
+        let fault = Mutex::new(None::<(usize, String)>);
+        let mut outcomes = vec![Outcome::default(); groups.len() * size];
+        rank.crew.install(|| {
+            outcomes.par_chunks_mut(size).with_max_len(1).enumerate().for_each(|(index, group)| {
+                let began = Instant::now();
+                let worker = &mut *rank.crew.worker();
+                let number = groups.start + index;
+                let mut members = std::mem::take(&mut worker.members);
+                self.search.write_group(self.generation, number, &mut members);
+                for (within, (outcome, theta)) in group.iter_mut().zip(&members).enumerate() {
+                    let member = number * size + within;
+                    worker.policy.load(theta);
+                    match self.evaluate_member(worker, member) {
+                        Ok(result) => *outcome = result,
+                        Err(reason) => keep_first(&fault, member, &reason),
+                    }
+                }
+                worker.members = members;
+                worker.busy += began.elapsed();
+            });
+        });
+        let fault = fault.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        (outcomes, fault.map(|(member, reason)| format!("member {member}: {reason}")))
+    }
+
+    fn evaluate_member(&self, worker: &mut Worker, member: usize) -> Result<Outcome, Fault> {
+        let EvolutionSettings { seed, episodes_per_member, episode_seeds, .. } = self.settings;
+        let sharing = match episode_seeds {
+            EpisodeSeeds::Member => member,
+            EpisodeSeeds::Pair => member / self.search.group_size(),
+            EpisodeSeeds::Generation => 0,
+        } as u64;
+        let mut noise = (self.settings.action_noise > 0.0).then(|| {
+            let noise = Noise::new(seed, Purpose::ActionNoise);
+            ActionNoise::new(noise, self.settings.action_noise)
+        });
+        let (mut total, mut steps) = (0.0, 0);
+        for episode in 0..u64::from(episodes_per_member) {
+            if let Some(noise) = &mut noise {
+                let number = member as u64 * u64::from(episodes_per_member) + episode;
+                noise.start(self.generation, number);
+            }
+            let request = EpisodeRequest {
+                seed: derive(seed, Purpose::Episode, self.generation, sharing, episode),
+                max_steps: self.cap,
+                action_noise: noise.as_mut(),
+                sums: None,
+            };
+            let played = worker.train(request, self.settings.normalize_observations)?;
+            total += played.total_reward;
+            steps += played.steps;
+        }
+        Ok(Outcome { mean_return: Some(total / f64::from(episodes_per_member)), steps })
+    }
+
+    /// The rows' summary of the outcomes, in member order.
+    fn summarize(&self, outcomes: &[Outcome]) -> Interval {
+        let finished = || outcomes.iter().filter_map(|o| Some((o.mean_return?, o.steps)));
+        let count = finished().count() as f64;
+        let mean = finished().fold(0.0, |sum, (r, _)| sum + r) / count;
+        let variance = finished().fold(0.0, |sum, (r, _)| sum + (r - mean) * (r - mean)) / count;
+        let env_steps: u64 = finished().map(|(_, steps)| u64::from(steps)).sum();
+        let episodes = finished().count() as u64 * u64::from(self.settings.episodes_per_member);
+        Interval {
+            env_steps,
+            episodes,
+            return_mean: mean,
+            return_std: variance.sqrt(),
+            return_min: finished().fold(f64::INFINITY, |least, (r, _)| least.min(r)),
+            return_max: finished().fold(f64::NEG_INFINITY, |most, (r, _)| most.max(r)),
+            episode_length_mean: env_steps as f64 / episodes as f64,
+            faulted_members: outcomes.iter().filter(|o| o.mean_return.is_none()).count() as u64,
+            episode_cap: self.cap,
+            ..Interval::default()
+        }
+    }
+}
+
+fn keep_first(place: &Mutex<Option<(usize, String)>>, member: usize, fault: &Fault) {
+    let mut place = place.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if place.as_ref().is_none_or(|(first, _)| member < *first) {
+        *place = Some((member, fault.to_string()));
+    }
+}
+
+impl<S: Search> Method for Evolution<S> {
+    fn advance(
+        &mut self,
+        rank: &Rank<'_>,
+        pulse: &mut dyn FnMut() -> Pulse,
+    ) -> Result<Interval, MethodError> {
+        let began = Instant::now();
+        let (outcomes, fault) = self.evaluate(rank);
+        let evaluate_seconds = began.elapsed().as_secs_f64();
+
+        let mut seen = self.statistics.clone();
+        seen.clear();
+        let mut busy = Duration::ZERO;
+        for worker in rank.crew.each_worker() {
+            seen.merge(&worker.statistics);
+            busy += worker.busy;
+        }
+        let began = Instant::now();
+        let Gathered { outcomes, statistics, idle_fraction, pulse } = exchange(
+            rank.comm,
+            self.search.population() / self.search.group_size(),
+            self.search.group_size(),
+            &Report {
+                outcomes: &outcomes,
+                evaluate_seconds,
+                busy_seconds: busy.as_secs_f64(),
+                threads: rank.crew.threads() as u32,
+                pulse: if rank.comm.rank() == 0 { pulse() } else { Pulse::default() },
+                statistics: &seen,
+            },
+        )?;
+        let mut interval = self.summarize(&outcomes);
+        if interval.faulted_members > 0 {
+            interval.fault_reasons = exchange_reasons(rank.comm, fault.as_deref())?;
+        }
+        let communicate_seconds = began.elapsed().as_secs_f64();
+        if interval.faulted_members == outcomes.len() as u64 {
+            return Err(MethodError::AllFaulted {
+                generation: self.generation + 1,
+                population: outcomes.len(),
+                reason: interval.fault_reasons.into_iter().next().unwrap_or_default(),
+            });
+        }
+
+        let step = self.search.step(rank, self.generation, &outcomes)?;
+        self.statistics.merge(&statistics);
+        self.generation += 1;
+        if self.settings.episode_cap == EpisodeCap::Adaptive {
+            self.cap = Some((2.0 * interval.episode_length_mean).ceil() as u32);
+        }
+        Ok(Interval {
+            sigma: Some(step.sigma),
+            learning_rate: Some(step.learning_rate),
+            gradient_norm: Some(step.norms.gradient),
+            parameter_norm: step.norms.parameters,
+            update_ratio: (step.norms.parameters > 0.0)
+                .then(|| step.norms.step / step.norms.parameters),
+            evaluate_seconds,
+            update_seconds: step.update_seconds,
+            communicate_seconds: communicate_seconds + step.communicate_seconds,
+            idle_fraction,
+            pulse,
+            ..interval
+        })
+    }
+
+    fn theta(&self) -> &[f32] {
+        self.search.theta()
+    }
+
+    fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
+        let state = self.search.save(rank)?;
+        Ok(state.map(|mut state| {
+            state.statistics = self.statistics.to_bytes();
+            state.numbers.push(("generation".into(), self.generation.to_string()));
+            let cap = self.cap.map_or(String::new(), |cap| cap.to_string());
+            state.numbers.push(("episode_cap".into(), cap));
+            state
+        }))
+    }
+
+    fn restore(&mut self, state: &MethodState) -> Result<(), MethodError> {
+        let expected = self.statistics.to_bytes().len();
+        if state.statistics.len() != expected {
+            return Err(MethodError::Mismatch {
+                what: "observation statistics have".into(),
+                found: format!("{} bytes", state.statistics.len()),
+                expected: format!("{expected}"),
+            });
+        }
+        self.statistics = Statistics::from_bytes(&state.statistics);
+        self.generation = state.whole_number("generation")?;
+        let cap = state.number("episode_cap")?;
+        self.cap = if cap.is_empty() { None } else { Some(state.whole_number("episode_cap")?) };
+        self.search.restore(state)
+    }
+}

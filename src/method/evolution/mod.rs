@@ -1,0 +1,96 @@
+//! Search methods: members are drawn around theta, evaluated, and theta follows the better ones.
+//!
+//! [`Evolution`] is the one generation that all of them share; what a method does differently is
+//! its [`Search`].
+
+mod exchange;
+mod fitness;
+mod generation;
+mod openai_es;
+mod update;
+
+pub use exchange::Traffic;
+pub use fitness::FitnessShaping;
+pub use generation::{EpisodeCap, EpisodeSeeds, Evolution, EvolutionSettings};
+pub use openai_es::{OpenaiEs, OpenaiEsSettings};
+pub use update::{UpdateMode, Workload};
+
+use super::{MethodError, MethodState, Rank};
+
+/// What became of one member: its mean return, or nothing if it faulted.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// Mean return of its episodes; `None` if one of them has no return.
+    pub mean_return: Option<f64>,
+    /// Steps of all its episodes.
+    pub steps: u32,
+}
+
+/// Lengths that a step leaves behind for the record.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StepNorms {
+    /// Length of the direction handed to the optimizer.
+    pub gradient: f64,
+    /// Length of the step that theta took.
+    pub step: f64,
+    /// Length of theta after it.
+    pub parameters: f64,
+}
+
+/// One report of a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SearchStep {
+    /// Lengths of gradient, step and theta.
+    pub norms: StepNorms,
+    /// Standard deviation of the perturbations that were evaluated.
+    pub sigma: f64,
+    /// Step size.
+    pub learning_rate: f64,
+    /// Seconds of arithmetic, on this rank. Class C.
+    pub update_seconds: f64,
+    /// Seconds in collectives, on this rank. Class C.
+    pub communicate_seconds: f64,
+}
+
+/// A search method: asked for members by index from any thread, told all outcomes at once.
+///
+/// Nothing of size population x P ever exists: a member is rebuilt from (seed, generation, index)
+/// wherever it is needed.
+pub trait Search: Send + Sync {
+    /// Members per generation.
+    fn population(&self) -> usize;
+
+    /// Members that are drawn together, such as the two of a mirrored pair; divides the
+    /// population.
+    fn group_size(&self) -> usize;
+
+    /// Writes the parameters (P each) of the members of one group. Reads theta, never writes it.
+    /// Class A.
+    fn write_group(&self, generation: u64, group: usize, members: &mut [Vec<f32>]);
+
+    /// Takes the outcomes of all members, in member order, and steps. Collective.
+    ///
+    /// # Errors
+    /// If a rank fails.
+    fn step(
+        &mut self,
+        rank: &Rank<'_>,
+        generation: u64,
+        outcomes: &[Outcome],
+    ) -> Result<SearchStep, MethodError>;
+
+    /// The unperturbed parameters (P).
+    fn theta(&self) -> &[f32];
+
+    /// Brings the state to rank 0, which gets `Some`. Collective.
+    ///
+    /// # Errors
+    /// If a rank fails.
+    fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError>;
+
+    /// Goes back to a saved state.
+    ///
+    /// # Errors
+    /// If the state does not fit.
+    fn restore(&mut self, state: &MethodState) -> Result<(), MethodError>;
+}

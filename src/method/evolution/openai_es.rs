@@ -1,0 +1,176 @@
+//! `openai-es`: evolution strategies as a scalable alternative to reinforcement learning
+//! (Salimans, Ho, Chen, Sidor and Sutskever 2017, <https://arxiv.org/abs/1703.03864>).
+//!
+//! Mirrored pairs theta +- sigma * epsilon; their returns are shaped to fitness; then
+//!
+//! ```text
+//! g = sum over pairs of (fitness+ - fitness-) * epsilon / population
+//! theta <- optimizer step along -g + weight_decay * theta
+//! ```
+//!
+//! Differences from the paper and its code:
+//! 1. No division by sigma, as in the code and unlike the paper: it would only scale the learning
+//!    rate, and under Adam not even that.
+//! 2. Noise is drawn fresh from (seed, generation, pair, block) instead of from a table of 250 M
+//!    normals, so that perturbations are independent and no rank needs a gigabyte.
+//! 3. All ranks hold all returns and step together; there is no master and theta is never sent in
+//!    a `replicated` update.
+//! 4. A generation has a fixed number of members; the code went on until both a number of episodes
+//!    and a number of steps were reached, which depends on who finishes first.
+//! 5. Ties share their mean rank (see [`FitnessShaping`]).
+
+use std::time::Instant;
+
+use super::fitness::shape;
+use super::update::{Pairs, Stepper, Workload};
+use super::{FitnessShaping, Outcome, Search, SearchStep, UpdateMode};
+use crate::method::{MethodError, MethodState, Rank};
+use crate::noise::Noise;
+use crate::optimizer::{Optimizer, Schedule, StepInfo};
+use crate::seed::Purpose;
+
+/// What `openai-es` is told.
+pub struct OpenaiEsSettings {
+    /// The run's seed.
+    pub seed: u64,
+    /// Members per generation, even.
+    pub population: usize,
+    /// Standard deviation of the perturbations.
+    pub sigma: f64,
+    /// How sigma changes.
+    pub sigma_schedule: Schedule,
+    /// How returns become fitness.
+    pub fitness: FitnessShaping,
+    /// Pull of theta towards zero, through the optimizer.
+    pub weight_decay: f32,
+    /// The step size.
+    pub learning_rate: f64,
+    /// How the step size changes.
+    pub learning_rate_schedule: Schedule,
+    /// Generations over which the step size grows from nothing to its full value.
+    pub warmup: u64,
+    /// The rule of the step.
+    pub optimizer: Box<dyn Optimizer>,
+    /// Who computes the step.
+    pub update: UpdateMode,
+}
+
+/// The method's state.
+pub struct OpenaiEs {
+    settings: OpenaiEsSettings,
+    noise: Noise,
+    theta: Vec<f32>,
+    stepper: Stepper,
+}
+
+impl OpenaiEs {
+    /// Starts at `theta` (P), on one of the job's ranks.
+    pub fn new(settings: OpenaiEsSettings, theta: Vec<f32>, rank: &Rank<'_>) -> Self {
+        let workload = Workload {
+            pairs: settings.population / 2,
+            parameters: theta.len(),
+            ranks: rank.comm.size(),
+            threads: rank.crew.threads(),
+        };
+        let sharded = settings.update.is_sharded(workload);
+        let slots = settings.optimizer.slots().len();
+        let stepper = Stepper::new(rank.comm, theta.len(), slots, sharded);
+        let noise = Noise::new(settings.seed, Purpose::Perturbation);
+        OpenaiEs { settings, noise, theta, stepper }
+    }
+
+    fn sigma(&self, generation: u64) -> f64 {
+        self.settings.sigma * self.settings.sigma_schedule.factor(generation)
+    }
+
+    fn learning_rate(&self, generation: u64) -> f64 {
+        let warm = match self.settings.warmup {
+            0 => 1.0,
+            warmup => ((generation + 1) as f64 / warmup as f64).min(1.0),
+        };
+        self.settings.learning_rate * self.settings.learning_rate_schedule.factor(generation) * warm
+    }
+
+    /// The weight of each pair's noise in the gradient: (fitness+ - fitness-) / population.
+    fn weights(&self, outcomes: &[Outcome]) -> Vec<f32> {
+        let fitness = shape(self.settings.fitness, outcomes);
+        let population = self.settings.population as f64;
+        let pairs = fitness.chunks_exact(2).zip(outcomes.chunks_exact(2));
+        pairs
+            .map(|(fitness, outcomes)| {
+                // Two faults say nothing about the direction between them.
+                let known = outcomes.iter().any(|outcome| outcome.mean_return.is_some());
+                if known { ((fitness[0] - fitness[1]) / population) as f32 } else { 0.0 }
+            })
+            .collect()
+    }
+}
+
+impl Search for OpenaiEs {
+    fn population(&self) -> usize {
+        self.settings.population
+    }
+
+    fn group_size(&self) -> usize {
+        2
+    }
+
+    fn write_group(&self, generation: u64, group: usize, members: &mut [Vec<f32>]) {
+        let [plus, minus] = members else { panic!("a pair has two members") };
+        let sigma = self.sigma(generation) as f32;
+        self.noise.perturb_pair(generation, group as u64, sigma, &self.theta, plus, minus);
+    }
+
+    fn step(
+        &mut self,
+        rank: &Rank<'_>,
+        generation: u64,
+        outcomes: &[Outcome],
+    ) -> Result<SearchStep, MethodError> {
+        let began = Instant::now();
+        let weights = self.weights(outcomes);
+        let learning_rate = self.learning_rate(generation);
+        let pairs = Pairs { noise: self.noise, generation, weights: &weights };
+        self.stepper.compute(
+            rank.crew,
+            &pairs,
+            self.settings.weight_decay,
+            self.settings.optimizer.as_ref(),
+            StepInfo { number: generation + 1, learning_rate },
+            &mut self.theta,
+        );
+        let update_seconds = began.elapsed().as_secs_f64();
+        let began = Instant::now();
+        let norms = self.stepper.exchange(rank.comm, &mut self.theta)?;
+        Ok(SearchStep {
+            norms,
+            sigma: self.sigma(generation),
+            learning_rate,
+            update_seconds,
+            communicate_seconds: began.elapsed().as_secs_f64(),
+        })
+    }
+
+    fn theta(&self) -> &[f32] {
+        &self.theta
+    }
+
+    fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
+        let Some(slots) = self.stepper.gather_slots(rank.comm)? else { return Ok(None) };
+        let names = self.settings.optimizer.slots().iter().map(|name| format!("optimizer.{name}"));
+        let mut vectors = vec![("theta".to_owned(), self.theta.clone())];
+        vectors.extend(names.zip(slots));
+        Ok(Some(MethodState { vectors, ..MethodState::default() }))
+    }
+
+    fn restore(&mut self, state: &MethodState) -> Result<(), MethodError> {
+        let parameters = self.theta.len();
+        self.theta.copy_from_slice(state.vector("theta", parameters)?);
+        let names = self.settings.optimizer.slots().iter();
+        let slots = names
+            .map(|name| state.vector(&format!("optimizer.{name}"), parameters))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.stepper.restore_slots(&slots);
+        Ok(())
+    }
+}

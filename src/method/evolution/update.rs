@@ -1,0 +1,257 @@
+//! The update: rebuild the noise of every pair, sum it in pair order, step.
+//!
+//! Parameters are split over threads and ranks, never the terms of a sum, so the bits do not
+//! depend on who computes which slice:
+//!
+//! * `replicated`: every rank computes all parameters. Nothing is sent; work is pairs x P on
+//!   every rank.
+//! * `sharded`: rank r computes its slice of the parameters and holds the optimizer's slots for
+//!   that slice only; then the slices are gathered: 4 bytes received per parameter, work
+//!   pairs x P / R.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::StepNorms;
+use crate::comm::{CommError, Communicator, share};
+use crate::crew::Crew;
+use crate::noise::{BLOCK, Noise};
+use crate::optimizer::{Optimizer, StepInfo};
+
+/// Slices end on multiples of this many parameters, and so do the partial sums of norms.
+pub const SLICE_UNIT: usize = 4 * BLOCK;
+
+/// Who computes the step. The choice never changes a bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UpdateMode {
+    /// Whichever [`Workload::is_sharding_faster`] says.
+    Auto,
+    /// Every rank all of it.
+    Replicated,
+    /// Every rank its slice.
+    Sharded,
+}
+
+impl UpdateMode {
+    /// Whether slices are computed apart and gathered.
+    pub fn is_sharded(self, workload: Workload) -> bool {
+        match self {
+            UpdateMode::Auto => workload.is_sharding_faster(),
+            UpdateMode::Replicated => false,
+            UpdateMode::Sharded => true,
+        }
+    }
+}
+
+/// The size of an update, for the choice of its mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// Mirrored pairs.
+    pub pairs: usize,
+    /// P.
+    pub parameters: usize,
+    /// R.
+    pub ranks: usize,
+    /// Threads of each rank.
+    pub threads: usize,
+}
+
+/// Normals that one thread rebuilds and sums in a second: an ordinary core with AVX2.
+const NORMALS_PER_SECOND: f64 = 1e9;
+/// Bytes that a rank receives in a second: 10 Gbit Ethernet.
+const BYTES_PER_SECOND: f64 = 1.25e9;
+/// Seconds that one more doubling of the ranks adds to a collective.
+const LATENCY_SECONDS: f64 = 5e-5;
+
+impl Workload {
+    /// Seconds of the arithmetic, by the formula `pairs * D / (threads * 1e9)`, where D is P for a
+    /// replicated update and the longest slice for a sharded one.
+    pub fn compute_seconds(self, sharded: bool) -> f64 {
+        let units = self.parameters.div_ceil(SLICE_UNIT).div_ceil(self.ranks);
+        let slice = if sharded { units * SLICE_UNIT } else { self.parameters };
+        let normals = self.pairs as f64 * slice.min(self.parameters) as f64;
+        normals / (NORMALS_PER_SECOND * self.threads as f64)
+    }
+
+    /// Seconds of gathering the slices, by the formula
+    /// `5e-5 * ceil(log2 R) + 4 * P * (R - 1) / R / 1.25e9`.
+    pub fn gather_seconds(self) -> f64 {
+        let doublings = self.ranks.next_power_of_two().trailing_zeros();
+        let others = (self.ranks - 1) as f64 / self.ranks as f64;
+        LATENCY_SECONDS * f64::from(doublings)
+            + 4.0 * self.parameters as f64 * others / BYTES_PER_SECOND
+    }
+
+    /// The rule of `auto`: shard when what it saves in arithmetic is more than the gathering
+    /// costs.
+    pub fn is_sharding_faster(self) -> bool {
+        let saved = self.compute_seconds(false) - self.compute_seconds(true);
+        saved > self.gather_seconds()
+    }
+}
+
+/// The noise of a generation and the weight of each pair's.
+pub(super) struct Pairs<'a> {
+    pub noise: Noise,
+    pub generation: u64,
+    pub weights: &'a [f32],
+}
+
+/// Sums of squares over one noise block: gradient, step, theta.
+type Squares = [f64; 3];
+
+/// The part of the update that one rank does, and the optimizer's memory for it.
+pub(super) struct Stepper {
+    /// This rank's slice of the parameters.
+    slice: Range<usize>,
+    /// Slots of the slice.
+    slots: Vec<Vec<f32>>,
+    /// Each rank's slice, if they differ; `None` if every rank does everything.
+    shards: Option<Vec<Range<usize>>>,
+    /// Partial sums of all blocks of all slices.
+    squares: Vec<Squares>,
+}
+
+impl Stepper {
+    pub fn new(comm: &dyn Communicator, parameters: usize, slots: usize, sharded: bool) -> Self {
+        let shards: Option<Vec<_>> = sharded.then(|| {
+            let units = parameters.div_ceil(SLICE_UNIT);
+            let slice = |rank| {
+                let units = share(units, rank, comm.size());
+                (units.start * SLICE_UNIT).min(parameters)..(units.end * SLICE_UNIT).min(parameters)
+            };
+            (0..comm.size()).map(slice).collect()
+        });
+        let slice = shards.as_ref().map_or(0..parameters, |shards| shards[comm.rank()].clone());
+        Stepper {
+            slots: vec![vec![0.0; slice.len()]; slots],
+            slice,
+            shards,
+            squares: vec![[0.0; 3]; parameters.div_ceil(BLOCK)],
+        }
+    }
+
+    /// Steps this rank's slice of theta. Class A, whatever the slice and the threads.
+    pub fn compute(
+        &mut self,
+        crew: &Crew,
+        pairs: &Pairs<'_>,
+        weight_decay: f32,
+        optimizer: &dyn Optimizer,
+        info: StepInfo,
+        theta: &mut [f32],
+    ) {
+        let first = self.slice.start / BLOCK;
+        let blocks = first..self.slice.end.div_ceil(BLOCK);
+        let mut slots: Vec<_> = self.slots.iter_mut().map(|slot| slot.chunks_mut(BLOCK)).collect();
+        let jobs: Vec<_> = theta[self.slice.clone()]
+            .chunks_mut(BLOCK)
+            .zip(&mut self.squares[blocks])
+            .enumerate()
+            .map(|(index, (theta, squares))| {
+                let slots: Vec<&mut [f32]> = slots.iter_mut().filter_map(Iterator::next).collect();
+                (first + index, theta, slots, squares)
+            })
+            .collect();
+        crew.install(|| {
+            jobs.into_par_iter().for_each(|(block, theta, mut slots, squares)| {
+                let mut gradient = [0.0; BLOCK];
+                let gradient = &mut gradient[..theta.len()];
+                pairs.noise.add_weighted_block(pairs.generation, pairs.weights, block, gradient);
+                // Fitness is to be climbed, optimizers descend.
+                for (g, &t) in gradient.iter_mut().zip(&*theta) {
+                    *g = weight_decay * t - *g;
+                }
+                let mut before = [0.0; BLOCK];
+                before[..theta.len()].copy_from_slice(theta);
+                optimizer.step(info, gradient, &mut slots, theta);
+                *squares = [0.0; 3];
+                for ((&g, &t), &b) in gradient.iter().zip(&*theta).zip(&before) {
+                    let (g, t, step) = (f64::from(g), f64::from(t), f64::from(t - b));
+                    squares[0] += g * g;
+                    squares[1] += step * step;
+                    squares[2] += t * t;
+                }
+            });
+        });
+    }
+
+    /// Brings the slices together, so that every rank has all of theta. Collective.
+    pub fn exchange(
+        &mut self,
+        comm: &dyn Communicator,
+        theta: &mut [f32],
+    ) -> Result<StepNorms, CommError> {
+        if let Some(shards) = &self.shards {
+            let counts: Vec<usize> = shards.iter().map(|s| s.len() * size_of::<f32>()).collect();
+            let mine = bytemuck::cast_slice(&theta[self.slice.clone()]).to_vec();
+            comm.all_gather(&mine, &counts, bytemuck::cast_slice_mut(theta))?;
+            let blocks = |s: &Range<usize>| s.start.div_ceil(BLOCK)..s.end.div_ceil(BLOCK);
+            let counts: Vec<usize> =
+                shards.iter().map(|s| blocks(s).len() * size_of::<Squares>()).collect();
+            let mine = bytemuck::cast_slice(&self.squares[blocks(&self.slice)]).to_vec();
+            comm.all_gather(&mine, &counts, bytemuck::cast_slice_mut(&mut self.squares))?;
+        }
+        Ok(self.norms())
+    }
+
+    /// Partial sums of the blocks of a slice unit are added first, then the units, all in order.
+    fn norms(&self) -> StepNorms {
+        let mut total = [0.0; 3];
+        for unit in self.squares.chunks(SLICE_UNIT / BLOCK) {
+            for (index, sum) in total.iter_mut().enumerate() {
+                *sum += unit.iter().fold(0.0, |partial, squares| partial + squares[index]);
+            }
+        }
+        let [gradient, step, parameters] = total.map(f64::sqrt);
+        StepNorms { gradient, step, parameters }
+    }
+
+    /// The whole slots (P each) on rank 0. Collective.
+    pub fn gather_slots(
+        &self,
+        comm: &dyn Communicator,
+    ) -> Result<Option<Vec<Vec<f32>>>, CommError> {
+        let Some(shards) = &self.shards else {
+            return Ok((comm.rank() == 0).then(|| self.slots.clone()));
+        };
+        let counts: Vec<usize> = shards.iter().map(|s| s.len() * size_of::<f32>()).collect();
+        let mut whole = Vec::new();
+        for slot in &self.slots {
+            let room = if comm.rank() == 0 { shards.iter().map(Range::len).sum() } else { 0 };
+            let mut all = vec![0.0f32; room];
+            comm.gather(bytemuck::cast_slice(slot), &counts, bytemuck::cast_slice_mut(&mut all))?;
+            whole.push(all);
+        }
+        Ok((comm.rank() == 0).then_some(whole))
+    }
+
+    /// Takes this rank's slice of whole slots.
+    pub fn restore_slots(&mut self, whole: &[&[f32]]) {
+        for (slot, whole) in self.slots.iter_mut().zip(whole) {
+            slot.copy_from_slice(&whole[self.slice.clone()]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auto_replicates_small_updates_and_shards_large_ones() {
+        let cartpole = Workload { pairs: 128, parameters: 4_610, ranks: 64, threads: 1 };
+        assert!(!cartpole.is_sharding_faster());
+        assert!(!Workload { ranks: 1, pairs: 1 << 20, ..cartpole }.is_sharding_faster());
+        let humanoid = Workload { pairs: 5_000, parameters: 166_673, ranks: 64, threads: 1 };
+        assert!(humanoid.is_sharding_faster());
+        // 0.83 s of arithmetic against 0.02 s (41 slice units over 64 ranks) and the gathering.
+        assert!((humanoid.compute_seconds(false) - 0.833_365).abs() < 1e-9);
+        assert!((humanoid.compute_seconds(true) - 0.020_48).abs() < 1e-9);
+        assert!(humanoid.gather_seconds() < 1e-3);
+        assert!(!Workload { pairs: 1, ..humanoid }.is_sharding_faster());
+    }
+}

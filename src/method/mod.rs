@@ -1,0 +1,195 @@
+//! How a policy is optimised.
+//!
+//! A [`Method`] does the work of one row of `progress.csv` at a time. Search methods are written
+//! against [`evolution::Search`], which is asked for members by index and told all their returns
+//! at once.
+
+pub mod evolution;
+
+use crate::comm::{CommError, Communicator};
+use crate::crew::Crew;
+use crate::policy::Statistics;
+
+/// The methods by name, for `method.name`.
+pub const NAMES: &[&str] = &["openai-es"];
+
+/// One rank: its place in the job and its threads.
+pub struct Rank<'a> {
+    /// The other ranks.
+    pub comm: &'a dyn Communicator,
+    /// This rank's threads.
+    pub crew: &'a Crew,
+}
+
+/// What rank 0 alone knows and tells all ranks with each generation's results, so that every rank
+/// stops after the same generation.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Pulse {
+    /// Training time so far on rank 0, in seconds. Class C.
+    pub wall_seconds: f64,
+    /// Somebody asked the run to stop.
+    pub stop: bool,
+    /// A checkpoint is due.
+    pub checkpoint: bool,
+}
+
+/// The measured part of one row: everything but the running totals.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Interval {
+    /// Environment steps of training in this interval.
+    pub env_steps: u64,
+    /// Training episodes in this interval.
+    pub episodes: u64,
+    /// Mean return of the members that have one.
+    pub return_mean: f64,
+    /// Standard deviation of the members' returns.
+    pub return_std: f64,
+    /// Smallest return.
+    pub return_min: f64,
+    /// Largest return.
+    pub return_max: f64,
+    /// Mean steps of a training episode.
+    pub episode_length_mean: f64,
+    /// Standard deviation of the perturbations.
+    pub sigma: Option<f64>,
+    /// Step size.
+    pub learning_rate: Option<f64>,
+    /// Length of the direction handed to the optimizer.
+    pub gradient_norm: Option<f64>,
+    /// Length of theta after the step.
+    pub parameter_norm: f64,
+    /// Length of the step over the length of theta.
+    pub update_ratio: Option<f64>,
+    /// Members without a return.
+    pub faulted_members: u64,
+    /// The first few reasons, by member.
+    pub fault_reasons: Vec<String>,
+    /// Steps after which episodes were cut off, where the cap adapts.
+    pub episode_cap: Option<u32>,
+    /// Seconds of evaluating members, on rank 0.
+    pub evaluate_seconds: f64,
+    /// Seconds of computing the step, on rank 0.
+    pub update_seconds: f64,
+    /// Seconds in collectives, waiting included, on rank 0.
+    pub communicate_seconds: f64,
+    /// Share of all threads' time during the evaluation in which they had nothing to do.
+    pub idle_fraction: f64,
+    /// What rank 0 told.
+    pub pulse: Pulse,
+}
+
+/// Everything a method must remember between two rows, whole on one rank and independent of how
+/// many there were.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MethodState {
+    /// Named vectors of f32: `theta` (P) and the optimizer's slots.
+    pub vectors: Vec<(String, Vec<f32>)>,
+    /// Observation statistics, as [`Statistics::to_bytes`] writes them.
+    pub statistics: Vec<u8>,
+    /// Named counters and numbers, as text that reads back to the same bits.
+    pub numbers: Vec<(String, String)>,
+}
+
+/// Why a method cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum MethodError {
+    /// Another rank failed.
+    #[error(transparent)]
+    Comm(#[from] CommError),
+    /// No member of a generation has a return.
+    #[error("generation {generation}: every one of {population} members faulted; first: {reason}")]
+    AllFaulted {
+        /// The generation, from 1.
+        generation: u64,
+        /// How many members.
+        population: usize,
+        /// What happened to the first one reported.
+        reason: String,
+    },
+    /// A checkpoint does not fit the experiment.
+    #[error("the checkpoint's {what} {found}, expected {expected}")]
+    Mismatch {
+        /// The part at fault.
+        what: String,
+        /// What it has.
+        found: String,
+        /// What the experiment needs.
+        expected: String,
+    },
+}
+
+/// A method that optimises a policy. All calls are collective.
+pub trait Method {
+    /// Does the work of one row. `pulse` is asked once, on rank 0, and told to all.
+    ///
+    /// # Errors
+    /// If a rank fails or no member has a return.
+    fn advance(
+        &mut self,
+        rank: &Rank<'_>,
+        pulse: &mut dyn FnMut() -> Pulse,
+    ) -> Result<Interval, MethodError>;
+
+    /// The unperturbed parameters (P), the same on every rank.
+    fn theta(&self) -> &[f32];
+
+    /// The observation statistics; empty without normalisation.
+    fn statistics(&self) -> &Statistics;
+
+    /// Brings everything to rank 0, which gets `Some`.
+    ///
+    /// # Errors
+    /// If a rank fails.
+    fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError>;
+
+    /// Goes back to a saved state, which every rank has.
+    ///
+    /// # Errors
+    /// If the state does not fit.
+    fn restore(&mut self, state: &MethodState) -> Result<(), MethodError>;
+}
+
+impl MethodState {
+    /// The vector of this name, which must have `length` elements.
+    ///
+    /// # Errors
+    /// If it is missing or has another length.
+    pub fn vector(&self, name: &str, length: usize) -> Result<&[f32], MethodError> {
+        let found = self.vectors.iter().find(|(known, _)| known == name);
+        match found {
+            Some((_, vector)) if vector.len() == length => Ok(vector),
+            other => Err(MethodError::Mismatch {
+                what: format!("`{name}`"),
+                found: other
+                    .map_or("is missing".into(), |(_, v)| format!("has {} elements", v.len())),
+                expected: format!("{length}"),
+            }),
+        }
+    }
+
+    /// The text of this name.
+    ///
+    /// # Errors
+    /// If it is missing.
+    pub fn number(&self, name: &str) -> Result<&str, MethodError> {
+        let found = self.numbers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str()).ok_or_else(|| MethodError::Mismatch {
+            what: format!("`{name}`"),
+            found: "is missing".into(),
+            expected: "a number".into(),
+        })
+    }
+
+    /// The whole number of this name.
+    ///
+    /// # Errors
+    /// If it is missing or not a whole number of the type.
+    pub fn whole_number<T: std::str::FromStr>(&self, name: &str) -> Result<T, MethodError> {
+        let text = self.number(name)?;
+        text.parse().map_err(|_| MethodError::Mismatch {
+            what: format!("`{name}`"),
+            found: format!("is `{text}`"),
+            expected: "a whole number".into(),
+        })
+    }
+}

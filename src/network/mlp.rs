@@ -1,0 +1,136 @@
+//! The multilayer perceptron, generic over the arithmetic of its numbers.
+
+use super::{Architecture, Network};
+use crate::arithmetic::{Activation, Arithmetic};
+
+/// One layer's place in the flat parameter vector.
+struct Layer {
+    inputs: usize,
+    outputs: usize,
+    /// Where the weight starts; the bias, if any, follows it.
+    start: usize,
+    bias: bool,
+}
+
+/// Fully connected layers with an activation between them, or a linear map if there is one layer.
+pub struct Mlp<A: Arithmetic> {
+    arithmetic: A,
+    activation: Activation,
+    layers: Vec<Layer>,
+    parameters: Vec<A::Value>,
+    /// Two buffers as wide as the widest layer: one is read while the other is written.
+    front: Vec<A::Value>,
+    back: Vec<A::Value>,
+}
+
+impl<A: Arithmetic> Mlp<A> {
+    /// A network of the given architecture with all parameters zero. Its `arithmetic` name is not
+    /// looked at: the type says it.
+    pub fn new(arithmetic: A, architecture: &Architecture) -> Self {
+        let mut start = 0;
+        let layers: Vec<Layer> = architecture
+            .layers()
+            .into_iter()
+            .map(|(inputs, outputs)| {
+                let layer = Layer { inputs, outputs, start, bias: architecture.bias };
+                start += inputs * outputs + if layer.bias { outputs } else { 0 };
+                layer
+            })
+            .collect();
+        let widest = layers.iter().map(|l| l.inputs.max(l.outputs)).max().unwrap_or(0);
+        Mlp {
+            arithmetic,
+            activation: architecture.activation,
+            layers,
+            parameters: vec![A::Value::default(); start],
+            front: vec![A::Value::default(); widest],
+            back: vec![A::Value::default(); widest],
+        }
+    }
+}
+
+impl<A: Arithmetic> Network for Mlp<A> {
+    fn load(&mut self, theta: &[f32]) {
+        assert_eq!(theta.len(), self.parameters.len(), "theta has the network's P elements");
+        self.arithmetic.encode(theta, &mut self.parameters);
+    }
+
+    fn forward(&mut self, input: &[f32], output: &mut [f32]) {
+        let Mlp { arithmetic, activation, layers, parameters, front, back } = self;
+        arithmetic.encode(input, &mut front[..input.len()]);
+        let last = layers.len() - 1;
+        for (index, layer) in layers.iter().enumerate() {
+            let (weights, after) = parameters[layer.start..].split_at(layer.inputs * layer.outputs);
+            let bias = layer.bias.then(|| &after[..layer.outputs]);
+            let y = &mut back[..layer.outputs];
+            arithmetic.affine(weights, bias, &front[..layer.inputs], y);
+            if index < last {
+                arithmetic.activate(*activation, y);
+            }
+            std::mem::swap(front, back);
+        }
+        arithmetic.decode(&front[..output.len()], output);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same network in plain f64, straight from the definition.
+    fn reference(architecture: &Architecture, theta: &[f32], input: &[f32]) -> Vec<f64> {
+        let mut x: Vec<f64> = input.iter().map(|&v| f64::from(v)).collect();
+        let mut rest = theta;
+        let layers = architecture.layers();
+        for (index, &(inputs, outputs)) in layers.iter().enumerate() {
+            let (weights, after) = rest.split_at(inputs * outputs);
+            let (bias, after) = after.split_at(if architecture.bias { outputs } else { 0 });
+            rest = after;
+            x = (0..outputs)
+                .map(|o| {
+                    let start = bias.get(o).map_or(0.0, |&b| f64::from(b));
+                    let sum = (0..inputs)
+                        .fold(start, |sum, i| sum + f64::from(weights[i * outputs + o]) * x[i]);
+                    match (index + 1 < layers.len(), architecture.activation) {
+                        (false, _) => sum,
+                        (true, Activation::Tanh) => libm::tanh(sum),
+                        (true, Activation::Relu) => sum.max(0.0),
+                    }
+                })
+                .collect();
+        }
+        x
+    }
+
+    #[test]
+    fn networks_of_any_depth_agree_with_the_definition() {
+        let shapes: [&[usize]; 5] = [&[], &[1], &[64, 64], &[7, 5, 3], &[33]];
+        for hidden in shapes {
+            for activation in [Activation::Tanh, Activation::Relu] {
+                for bias in [true, false] {
+                    let architecture = Architecture {
+                        inputs: 5,
+                        hidden: hidden.to_vec(),
+                        outputs: 3,
+                        activation,
+                        bias,
+                        arithmetic: "f32".into(),
+                    };
+                    let mut theta = vec![0.0; architecture.layout().parameters()];
+                    crate::noise::Noise::new(9, crate::seed::Purpose::Initial)
+                        .fill(0, 0, &mut theta);
+                    theta.iter_mut().for_each(|w| *w *= 0.3);
+                    let input = [0.3, -1.2, 0.0, 2.5, -0.01];
+                    let mut network = architecture.network().unwrap();
+                    network.load(&theta);
+                    let mut output = [0.0; 3];
+                    network.forward(&input, &mut output);
+                    for (ours, exact) in output.iter().zip(reference(&architecture, &theta, &input))
+                    {
+                        assert!((f64::from(*ours) - exact).abs() < 1e-5, "{architecture:?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Files that are either whole or not there.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+use super::RecordError;
+
+/// Writes a file so that a reader, or a crash at any moment, finds either the old content or the
+/// new one: into a temporary file beside it, synced, then renamed, then the directory synced.
+///
+/// # Errors
+/// If the file system refuses.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    write(directory, path, bytes).map_err(RecordError::io(path, "write"))
+}
+
+fn write(directory: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = NamedTempFile::with_prefix_in(".partial-", directory)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    readable_like_any_file(file.as_file())?;
+    file.persist(path)?;
+    sync_directory(directory)
+}
+
+/// Temporary files are private to their owner; results are for everybody whom the umask allows.
+#[cfg(unix)]
+fn readable_like_any_file(file: &File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn readable_like_any_file(_file: &File) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// A rename is on disk only when its directory is.
+fn sync_directory(directory: &Path) -> std::io::Result<()> {
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    File::open(directory)?.sync_all()
+}

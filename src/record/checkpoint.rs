@@ -1,0 +1,107 @@
+//! Everything that resume needs, independent of the number of ranks.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Sealed, SealedError};
+use crate::method::MethodState;
+
+const FORMAT: &str = "es-train checkpoint 1";
+
+/// Running totals of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Generations done.
+    pub generation: u64,
+    /// Environment steps of training.
+    pub env_steps: u64,
+    /// Training episodes.
+    pub episodes: u64,
+    /// Seconds of training, evaluations not counted. Class C.
+    pub wall_seconds: f64,
+    /// Mean return of the evaluation after this very generation, if there was one.
+    pub evaluation_mean: Option<f64>,
+    /// Best mean return of any evaluation so far.
+    pub best_evaluation_mean: Option<f64>,
+    /// The generation it belongs to.
+    pub best_generation: Option<u64>,
+}
+
+/// A run's whole state between two generations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Running totals.
+    pub counters: Counters,
+    /// What the method remembers.
+    pub method: MethodState,
+}
+
+impl Checkpoint {
+    /// The checkpoint as a file.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, SealedError> {
+        let mut sealed = Sealed::new(FORMAT);
+        sealed.put_text("es_train_version", env!("CARGO_PKG_VERSION"));
+        sealed.put_text("counters", json(&self.counters)?);
+        sealed.put_text("method", json(&self.method.numbers)?);
+        for (name, values) in &self.method.vectors {
+            sealed.put_f32(name, &[values.len()], values.clone());
+        }
+        if !self.method.statistics.is_empty() {
+            sealed.put_bytes("observation.sums", self.method.statistics.clone());
+        }
+        sealed.to_bytes()
+    }
+
+    /// Reads a checkpoint file.
+    ///
+    /// # Errors
+    /// If it is damaged or something else.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SealedError> {
+        let sealed = Sealed::from_bytes(bytes, FORMAT)?;
+        let malformed = |name: &str| SealedError::Entry(name.to_owned());
+        let counters =
+            serde_json::from_str(sealed.text("counters")?).map_err(|_| malformed("counters"))?;
+        let numbers =
+            serde_json::from_str(sealed.text("method")?).map_err(|_| malformed("method"))?;
+        let mut method = MethodState { numbers, ..MethodState::default() };
+        for name in sealed.tensor_names() {
+            if name == "observation.sums" {
+                method.statistics = sealed.bytes(name)?.to_vec();
+            } else {
+                method.vectors.push((name.to_owned(), sealed.f32(name)?.to_vec()));
+            }
+        }
+        Ok(Checkpoint { counters, method })
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, SealedError> {
+    serde_json::to_string(value).map_err(|error| SealedError::Unreadable(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_reads_back_to_the_same_state() {
+        let checkpoint = Checkpoint {
+            counters: Counters {
+                generation: 12,
+                env_steps: 1 << 53,
+                wall_seconds: 0.1 + 0.2,
+                evaluation_mean: Some(-1e-300),
+                ..Counters::default()
+            },
+            method: MethodState {
+                vectors: vec![("optimizer.m".into(), vec![1.0]), ("theta".into(), vec![-0.0, 2.5])],
+                statistics: vec![7; 16],
+                numbers: vec![("generation".into(), "12".into())],
+            },
+        };
+        let bytes = checkpoint.to_bytes().unwrap();
+        assert_eq!(Checkpoint::from_bytes(&bytes).unwrap(), checkpoint);
+    }
+}

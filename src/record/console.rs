@@ -1,0 +1,196 @@
+//! What a person sees of a run: one live line on a terminal, plain lines in a log.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{RecordError, Recorder, Row, RunInfo, Summary};
+
+/// Longest silence of a log, in seconds.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Progress on standard error.
+pub struct Console {
+    bar: Option<ProgressBar>,
+    run: Option<RunInfo>,
+    last_line: Instant,
+    last_row: Option<(Instant, u64, u64)>,
+    /// Environment steps a second, smoothed over the last rows.
+    rate: f64,
+    /// Seconds a generation, smoothed likewise.
+    pace: f64,
+    evaluation: Option<f64>,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Console {
+    /// Progress for whatever standard error is.
+    pub fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{spinner} {wide_msg}");
+            let bar = ProgressBar::new_spinner();
+            style.map_or(bar.clone(), |style| bar.with_style(style))
+        });
+        Console {
+            bar,
+            run: None,
+            last_line: Instant::now(),
+            last_row: None,
+            rate: 0.0,
+            pace: 0.0,
+            evaluation: None,
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        self.last_line = Instant::now();
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            // A closed terminal is no reason to stop training.
+            None => drop(writeln!(std::io::stderr(), "{line}")),
+        }
+    }
+
+    fn measure(&mut self, row: &Row) {
+        let now = Instant::now();
+        if let Some((before, steps, generation)) = self.last_row {
+            let seconds = now.duration_since(before).as_secs_f64().max(1e-9);
+            let rate = (row.env_steps - steps) as f64 / seconds;
+            let pace = seconds / (row.generation - generation) as f64;
+            let keep = if self.rate == 0.0 { 0.0 } else { 0.8 };
+            self.rate = keep * self.rate + (1.0 - keep) * rate;
+            self.pace = keep * self.pace + (1.0 - keep) * pace;
+        }
+        self.last_row = Some((now, row.env_steps, row.generation));
+    }
+
+    /// Seconds until the first limit, at the present pace.
+    fn seconds_left(&self, row: &Row) -> Option<f64> {
+        let limits = self.run.as_ref()?.limits;
+        let by_generations = limits
+            .generations
+            .map(|limit| limit.saturating_sub(row.generation) as f64 * self.pace)
+            .filter(|_| self.pace > 0.0);
+        let by_steps = limits
+            .env_steps
+            .map(|limit| limit.saturating_sub(row.env_steps) as f64 / self.rate)
+            .filter(|_| self.rate > 0.0);
+        let by_time = limits.wall_seconds.map(|limit| (limit - row.wall_seconds).max(0.0));
+        [by_generations, by_steps, by_time].into_iter().flatten().reduce(f64::min)
+    }
+
+    fn status(&self, row: &Row) -> String {
+        let mut line =
+            format!("generation {}  return {}", row.generation, number(row.interval.return_mean));
+        if let Some(evaluation) = self.evaluation {
+            line += &format!("  evaluation {}", number(evaluation));
+        }
+        line += &format!("  {} steps", quantity(row.env_steps as f64));
+        if self.rate > 0.0 {
+            line += &format!("  {} steps/s", quantity(self.rate));
+        }
+        if let Some(left) = self.seconds_left(row) {
+            line += &format!("  {} to the limit", duration(left));
+        }
+        line
+    }
+}
+
+impl Recorder for Console {
+    fn start(&mut self, run: &RunInfo) -> Result<(), RecordError> {
+        let mut line = format!(
+            "{} on {}: {} parameters, population {}, {} x {}",
+            run.method,
+            run.env,
+            run.parameters,
+            run.population,
+            plural(run.ranks, "rank"),
+            plural(run.threads, "thread"),
+        );
+        if let Some(generation) = run.resumed_at {
+            line += &format!(", going on after generation {generation}");
+        }
+        self.run = Some(run.clone());
+        self.say(&line);
+        Ok(())
+    }
+
+    fn row(&mut self, row: &Row) -> Result<(), RecordError> {
+        self.measure(row);
+        if let Some(evaluation) = row.evaluation {
+            self.evaluation = Some(evaluation.mean);
+        }
+        let status = self.status(row);
+        if row.evaluation.is_some() || (self.bar.is_none() && self.last_line.elapsed() > SILENCE) {
+            self.say(&status);
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_message(status);
+            bar.tick();
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, line: &str) -> Result<(), RecordError> {
+        self.say(line);
+        Ok(())
+    }
+
+    fn finish(&mut self, summary: &Summary) -> Result<(), RecordError> {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        let Some(run) = self.run.take() else { return Ok(()) };
+        let threshold = run.threshold.map(|t| format!(" (threshold {})", number(t)));
+        let verdict = match summary.solved {
+            Some(true) => "solved",
+            Some(false) => "not solved",
+            None => "finished",
+        };
+        self.say(&format!(
+            "{verdict}: {}, mean return {} on fresh episodes{}, after {}, {} steps and {} of \
+             training (stopped by {})",
+            run.env,
+            summary.final_evaluation_mean.map_or("none".into(), number),
+            threshold.unwrap_or_default(),
+            plural(summary.generations as usize, "generation"),
+            quantity(summary.env_steps as f64),
+            duration(summary.wall_seconds),
+            summary.stop_reason,
+        ));
+        Ok(())
+    }
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+fn number(value: f64) -> String {
+    format!("{value:.2}")
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 10.0 => format!("{s:.2} s"),
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// A count as people read it: `950`, `12.3 k`, `4.56 M`.
+pub fn quantity(value: f64) -> String {
+    match value {
+        v if v < 1e3 => format!("{v:.0}"),
+        v if v < 1e6 => format!("{:.1} k", v / 1e3),
+        v if v < 1e9 => format!("{:.2} M", v / 1e6),
+        v => format!("{:.2} G", v / 1e9),
+    }
+}

@@ -1,0 +1,175 @@
+//! One row of `progress.csv`.
+
+use crate::method::Interval;
+
+/// The columns, in order. New ones are only ever appended.
+pub const COLUMNS: [&str; 32] = [
+    "generation",
+    "env_steps",
+    "episodes",
+    "wall_seconds",
+    "return_mean",
+    "return_std",
+    "return_min",
+    "return_max",
+    "episode_length_mean",
+    "evaluation_mean",
+    "evaluation_std",
+    "evaluation_episodes",
+    "loss",
+    "error_rate",
+    "sigma",
+    "learning_rate",
+    "gradient_norm",
+    "parameter_norm",
+    "update_ratio",
+    "evaluate_seconds",
+    "update_seconds",
+    "communicate_seconds",
+    "idle_fraction",
+    "bytes_sent",
+    "staleness_mean",
+    "theta_hash",
+    "samples",
+    "updates",
+    "faulted_members",
+    "episode_cap",
+    "lost_updates",
+    "test_error",
+];
+
+/// Columns that tell of time or of the machine, and may differ between runs of one experiment.
+/// All others are the same bits anywhere.
+pub const MEASURED: [&str; 7] = [
+    "wall_seconds",
+    "evaluate_seconds",
+    "update_seconds",
+    "communicate_seconds",
+    "idle_fraction",
+    "bytes_sent",
+    "staleness_mean",
+];
+
+/// Mean, standard deviation and number of an evaluation's returns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Mean return.
+    pub mean: f64,
+    /// Standard deviation of the returns.
+    pub std: f64,
+    /// Mean steps of an episode.
+    pub length_mean: f64,
+    /// Smallest return.
+    pub min: f64,
+    /// Largest return.
+    pub max: f64,
+    /// How many episodes.
+    pub episodes: u64,
+}
+
+impl Evaluation {
+    /// The evaluation of (return, steps) of each episode, in episode order; `None` if there are
+    /// none.
+    pub fn of(episodes: &[(f64, u32)]) -> Option<Self> {
+        let count = episodes.len() as f64;
+        let returns = || episodes.iter().map(|&(total, _)| total);
+        let mean = returns().fold(0.0, |sum, r| sum + r) / count;
+        let variance = returns().fold(0.0, |sum, r| sum + (r - mean) * (r - mean)) / count;
+        (!episodes.is_empty()).then(|| Evaluation {
+            mean,
+            std: variance.sqrt(),
+            length_mean: episodes.iter().map(|&(_, steps)| f64::from(steps)).sum::<f64>() / count,
+            min: returns().fold(f64::INFINITY, f64::min),
+            max: returns().fold(f64::NEG_INFINITY, f64::max),
+            episodes: episodes.len() as u64,
+        })
+    }
+}
+
+/// One finished generation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Generations done, this one included.
+    pub generation: u64,
+    /// Environment steps of training so far.
+    pub env_steps: u64,
+    /// Training episodes so far.
+    pub episodes: u64,
+    /// Seconds of training so far.
+    pub wall_seconds: f64,
+    /// What was measured in this generation.
+    pub interval: Interval,
+    /// The evaluation after this generation, if one was due.
+    pub evaluation: Option<Evaluation>,
+    /// Payload bytes over all ranks in this generation.
+    pub bytes_sent: u64,
+    /// The fingerprint of the state after it.
+    pub theta_hash: String,
+}
+
+impl Row {
+    /// The cells, in the order of [`COLUMNS`]; empty where the method has no such thing or the
+    /// number is not finite.
+    pub fn cells(&self) -> [String; COLUMNS.len()] {
+        let interval = &self.interval;
+        let evaluation = self.evaluation;
+        [
+            self.generation.to_string(),
+            self.env_steps.to_string(),
+            self.episodes.to_string(),
+            float(Some(self.wall_seconds)),
+            float(Some(interval.return_mean)),
+            float(Some(interval.return_std)),
+            float(Some(interval.return_min)),
+            float(Some(interval.return_max)),
+            float(Some(interval.episode_length_mean)),
+            float(evaluation.map(|e| e.mean)),
+            float(evaluation.map(|e| e.std)),
+            evaluation.map_or(String::new(), |e| e.episodes.to_string()),
+            String::new(),
+            String::new(),
+            float(interval.sigma),
+            float(interval.learning_rate),
+            float(interval.gradient_norm),
+            float(Some(interval.parameter_norm)),
+            float(interval.update_ratio),
+            float(Some(interval.evaluate_seconds)),
+            float(Some(interval.update_seconds)),
+            float(Some(interval.communicate_seconds)),
+            float(Some(interval.idle_fraction)),
+            self.bytes_sent.to_string(),
+            String::new(),
+            self.theta_hash.clone(),
+            String::new(),
+            String::new(),
+            interval.faulted_members.to_string(),
+            interval.episode_cap.map_or(String::new(), |cap| cap.to_string()),
+            String::new(),
+            String::new(),
+        ]
+    }
+}
+
+/// The shortest text that reads back to the same number.
+fn float(value: Option<f64>) -> String {
+    value.filter(|value| value.is_finite()).map_or(String::new(), |value| format!("{value:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_exact_and_never_nan() {
+        assert_eq!(float(Some(0.1)), "0.1");
+        assert_eq!(float(Some(1e-9)), "1e-9");
+        assert_eq!(float(Some(500.0)), "500.0");
+        assert_eq!(float(Some(f64::NAN)), "");
+        assert_eq!(float(Some(f64::INFINITY)), "");
+    }
+
+    #[test]
+    fn measured_columns_are_columns() {
+        assert!(MEASURED.iter().all(|name| COLUMNS.contains(name)));
+    }
+}

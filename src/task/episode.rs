@@ -1,0 +1,91 @@
+//! One episode: a policy in an environment, from reset to the end.
+
+use es_envs::{Env, EnvError};
+
+use crate::policy::{ActionNoise, EpisodeSums, NotFinite, Policy};
+
+/// What an episode is played with, beside the policy.
+pub struct EpisodeRequest<'a> {
+    /// Fixes everything random in the environment.
+    pub seed: u64,
+    /// Steps after which the episode is cut off, if any: the environment's limit or the adaptive
+    /// cap, whichever is smaller.
+    pub max_steps: Option<u32>,
+    /// Exploration noise, in training only.
+    pub action_noise: Option<&'a mut ActionNoise>,
+    /// Where to add up the observations, in training with observation normalisation only.
+    pub sums: Option<&'a mut EpisodeSums>,
+}
+
+/// What an episode gave.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Episode {
+    /// Sum of the rewards, in step order.
+    pub total_reward: f64,
+    /// Steps taken.
+    pub steps: u32,
+}
+
+/// Why an episode has no return.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The environment failed.
+    #[error(transparent)]
+    Env(#[from] EnvError),
+    /// The policy gave NaN or infinity.
+    #[error("step {step}: {source}")]
+    Policy {
+        /// Steps taken before.
+        step: u32,
+        /// Which output.
+        source: NotFinite,
+    },
+    /// The rewards added up to NaN or infinity.
+    #[error("the return after {steps} steps is {total_reward}, expected a finite number")]
+    Return {
+        /// Steps taken.
+        steps: u32,
+        /// What they added up to.
+        total_reward: f64,
+    },
+    /// Code of the environment panicked.
+    #[error("panic: {0}")]
+    Panic(String),
+}
+
+/// Plays one episode. Allocates nothing. As repeatable as the environment: class A for the
+/// built-in ones.
+///
+/// `observation` is a buffer of O numbers.
+///
+/// # Errors
+/// If the environment fails, or anything turns NaN or infinite.
+pub(super) fn play(
+    env: &mut dyn Env,
+    policy: &mut Policy,
+    observation: &mut [f32],
+    mut request: EpisodeRequest<'_>,
+) -> Result<Episode, Fault> {
+    env.reset(request.seed, observation)?;
+    let limit = request.max_steps.unwrap_or(u32::MAX);
+    let mut episode = Episode { total_reward: 0.0, steps: 0 };
+    while episode.steps < limit {
+        if let Some(sums) = &mut request.sums {
+            sums.add(observation);
+        }
+        let action = policy
+            .act(observation, request.action_noise.as_deref_mut())
+            .map_err(|source| Fault::Policy { step: episode.steps, source })?;
+        let step = env.step(action, observation)?;
+        episode.total_reward += step.reward;
+        episode.steps += 1;
+        if step.terminated {
+            break;
+        }
+    }
+    if episode.total_reward.is_finite() {
+        Ok(episode)
+    } else {
+        Err(Fault::Return { steps: episode.steps, total_reward: episode.total_reward })
+    }
+}

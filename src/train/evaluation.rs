@@ -1,0 +1,61 @@
+//! Evaluating a policy as it is: unperturbed, without exploration noise, on seeds of its own.
+
+use rayon::prelude::*;
+
+use crate::comm::{CommError, share};
+use crate::method::Rank;
+use crate::record::Evaluation;
+use crate::seed::{Purpose, derive};
+
+/// Where the episodes' seeds come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Seeds {
+    /// The run's seed.
+    pub seed: u64,
+    /// What the evaluation is for.
+    pub purpose: Purpose,
+    /// Generations done.
+    pub generation: u64,
+}
+
+const EPISODE_BYTES: usize = 12;
+
+/// Plays `episodes` episodes with parameters `theta` (P), shared out over all ranks and threads;
+/// `None` if not one has a return. Episodes without a return are left out. Workers keep the
+/// filter they have. Collective; class A.
+///
+/// # Errors
+/// If a rank fails.
+pub fn evaluate(
+    rank: &Rank<'_>,
+    theta: &[f32],
+    seeds: Seeds,
+    episodes: u64,
+) -> Result<Option<Evaluation>, CommError> {
+    let part = |r| share(episodes as usize, r, rank.comm.size());
+    let mine = part(rank.comm.rank());
+    rank.crew.each_worker().for_each(|mut worker| worker.policy.load(theta));
+    let mut messages = vec![[0; EPISODE_BYTES]; mine.len()];
+    rank.crew.install(|| {
+        messages.par_iter_mut().with_max_len(1).enumerate().for_each(|(index, message)| {
+            let episode = (mine.start + index) as u64;
+            let seed = derive(seeds.seed, seeds.purpose, seeds.generation, 0, episode);
+            let played = rank.crew.worker().evaluate(seed);
+            let (total, steps) = played.map_or((f64::NAN, 0), |e| (e.total_reward, e.steps));
+            message[..8].copy_from_slice(&total.to_le_bytes());
+            message[8..].copy_from_slice(&steps.to_le_bytes());
+        });
+    });
+    let counts: Vec<usize> = (0..rank.comm.size()).map(|r| part(r).len() * EPISODE_BYTES).collect();
+    let mut all = vec![[0; EPISODE_BYTES]; episodes as usize];
+    rank.comm.all_gather(messages.as_flattened(), &counts, all.as_flattened_mut())?;
+    let played: Vec<(f64, u32)> = all
+        .iter()
+        .map(|[a, b, c, d, e, f, g, h, steps @ ..]| {
+            let total = f64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
+            (total, u32::from_le_bytes(*steps))
+        })
+        .filter(|(total, _)| !total.is_nan())
+        .collect();
+    Ok(Evaluation::of(&played))
+}

@@ -1,0 +1,99 @@
+//! What a job runs on: hosts, cores, the binary of each rank.
+
+use std::thread::available_parallelism;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::comm::{CommError, Communicator, all_gather_equal, mpi};
+
+/// Longest host name that is told.
+const HOST_BYTES: usize = 64;
+
+/// The machines of a job and the binary it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Host names, each once, in rank order.
+    pub hosts: Vec<String>,
+    /// Optional parts of the binary, such as `mpi`.
+    pub features: Vec<String>,
+}
+
+impl Machine {
+    /// Looks at all ranks of the job. Collective.
+    ///
+    /// # Errors
+    /// If a rank failed, or runs another binary than rank 0: two versions of the program would
+    /// quietly train two different policies.
+    pub fn of_job(comm: &dyn Communicator) -> Result<Self, CommError> {
+        let mut message = binary_hash().to_le_bytes().to_vec();
+        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        let name = &host.as_bytes()[..host.len().min(HOST_BYTES)];
+        message.extend(name);
+        message.resize(8 + HOST_BYTES, 0);
+        let all = all_gather_equal(comm, &message)?;
+        let mut machine = Machine { hosts: Vec::new(), features: features() };
+        for (rank, message) in all.chunks_exact(8 + HOST_BYTES).enumerate() {
+            let (binary, host) = message.split_at(8);
+            let host = String::from_utf8_lossy(host).trim_end_matches('\0').to_owned();
+            if binary != &all[..8] {
+                return Err(CommError::Unavailable(format!(
+                    "rank {rank} on {host} runs another es-train binary than rank 0 on {}; \
+                     install the same build on every node",
+                    machine.hosts[0]
+                )));
+            }
+            if !machine.hosts.contains(&host) {
+                machine.hosts.push(host);
+            }
+        }
+        Ok(machine)
+    }
+}
+
+fn features() -> Vec<String> {
+    if mpi::ENABLED { vec!["mpi".to_owned()] } else { Vec::new() }
+}
+
+/// A fingerprint of the running program's file; 0 where it cannot be read.
+fn binary_hash() -> u64 {
+    std::env::current_exe().and_then(std::fs::read).map_or(0, |bytes| xxh3_64(&bytes))
+}
+
+/// Threads for each rank where nothing is said: the cores of the machine over the ranks on it.
+/// A rank that its launcher has bound to some cores gets those.
+pub fn default_threads(comm: &dyn Communicator) -> usize {
+    let allowed = available_parallelism().map_or(1, usize::from);
+    let bound = cores_of_machine().is_some_and(|cores| allowed < cores);
+    let ranks = comm.ranks_on_node();
+    if bound && ranks > 1 { allowed } else { (allowed / ranks).max(1) }
+}
+
+/// Cores of the machine, whatever this process may use of them.
+fn cores_of_machine() -> Option<usize> {
+    let online = std::fs::read_to_string("/sys/devices/system/cpu/online").ok()?;
+    parse_cpu_list(online.trim())
+}
+
+/// The number of CPUs in a list such as `0-3,8`.
+fn parse_cpu_list(list: &str) -> Option<usize> {
+    list.split(',')
+        .map(|part| {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+            last.checked_sub(first).map(|more| more + 1)
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_lists_are_counted() {
+        assert_eq!(parse_cpu_list("0-1"), Some(2));
+        assert_eq!(parse_cpu_list("0-3,8,10-11"), Some(7));
+        assert_eq!(parse_cpu_list("0"), Some(1));
+        assert_eq!(parse_cpu_list("all"), None);
+    }
+}
