@@ -35,8 +35,12 @@
 //! | 1 | [`network`], [`optimizer`] | layers over a flat parameter vector; steps |
 //! | 2 | [`policy`], [`task`], [`crew`] | observation to action; episodes; a rank's threads |
 //! | 3 | [`method`] | how a policy is optimised |
-//! | 4 | [`train`](mod@train), [`record`] | the loop; rows, checkpoints, policies |
-//! | 5 | [`experiment`], [`cli`] | the experiment file, the commands |
+//! | 4 | [`record`] | rows, checkpoints, policies |
+//! | 5 | [`experiment`] | the experiment file |
+//! | 6 | [`train`](mod@train) | the loop of a run |
+//! | 7 | [`cli`] | the commands |
+//!
+//! A module uses only what is on its own floor or below.
 
 #![deny(missing_docs)]
 

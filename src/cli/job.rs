@@ -14,7 +14,7 @@ pub(super) fn on_all_ranks(
     body: impl Fn(&dyn Communicator) -> Result<u8, Failure> + Sync,
 ) -> ExitCode {
     match (launch::launcher(), ranks) {
-        (Some(launcher), Some(_)) => complain(&Failure::usage(format!(
+        (Some(launcher), Some(_)) => complain_once(&Failure::usage(format!(
             "--ranks runs ranks inside one process, but {} says that {} processes were started; \
              leave --ranks out under mpirun or srun",
             launcher.variable, launcher.processes
@@ -55,19 +55,20 @@ fn under_mpi(
         }
         body(comm).map(ExitCode::from).map_err(|failure| failure.message)
     });
-    // Without MPI every process would say the same; one is enough where the launcher tells which.
-    result.unwrap_or_else(|error| {
-        let failure = Failure::usage(error.to_string());
-        if launch::is_first() { complain(&failure) } else { ExitCode::from(failure.code) }
-    })
+    result.unwrap_or_else(|error| complain_once(&Failure::usage(error.to_string())))
+}
+
+/// What every process of a job would say alike, said by the first, where the launcher tells which
+/// that is.
+fn complain_once(failure: &Failure) -> ExitCode {
+    if launch::is_first() { complain(failure) } else { ExitCode::from(failure.code) }
 }
 
 /// Runs a command that is not for several processes.
 pub(super) fn alone(name: &str, body: impl FnOnce() -> Result<u8, Failure>) -> ExitCode {
     match launch::launcher() {
         None => finish(body()),
-        Some(_) if !launch::is_first() => ExitCode::from(super::USAGE),
-        Some(_) => complain(&Failure::usage(format!(
+        Some(_) => complain_once(&Failure::usage(format!(
             "`es-train {name}` runs in one process; start it without mpirun or srun"
         ))),
     }

@@ -56,7 +56,13 @@ pub enum CommError {
 /// | `counts` | equal on every rank, one entry a rank |
 /// | thread | the one that made the communicator, never inside a rayon closure |
 ///
-/// The last line is enforced where it matters: the MPI communicator is neither `Send` nor `Sync`.
+/// The compiler enforces the last line, because the trait does not ask for `Sync`:
+///
+/// ```compile_fail,E0277
+/// fn inside_a_pool(comm: &dyn es_train::comm::Communicator, pool: &rayon::ThreadPool) -> usize {
+///     pool.install(|| comm.rank())
+/// }
+/// ```
 pub trait Communicator {
     /// This rank, `0 .. size`.
     fn rank(&self) -> usize;

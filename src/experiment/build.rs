@@ -59,18 +59,14 @@ impl Experiment {
         Ok(Plan { policy, members_per_worker, population })
     }
 
-    /// The method before its first generation, on one rank of a job.
+    /// The method before its first generation, on one rank of a job. It starts from `initial`, if
+    /// there is one.
     pub fn method(
         &self,
         plan: &Plan,
         initial: Option<&PolicyFile>,
         rank: &Rank<'_>,
     ) -> Box<dyn Method> {
-        let architecture = &plan.policy.architecture;
-        let theta = match initial {
-            Some(policy) => policy.theta.clone(),
-            None => initial_theta(architecture, self.policy.initial, self.seed),
-        };
         match &self.method {
             MethodSection::OpenaiEs(method) => {
                 let settings = EvolutionSettings {
@@ -80,28 +76,43 @@ impl Experiment {
                     episode_cap: method.episode_cap,
                     action_noise: method.action_noise as f32,
                     normalize_observations: self.policy.normalize_observations,
-                    observation_size: architecture.inputs,
+                    observation_size: plan.policy.architecture.inputs,
                 };
-                let search = OpenaiEsSettings {
-                    seed: self.seed,
-                    population: method.population,
-                    sigma: method.sigma,
-                    sigma_schedule: method.sigma_schedule.clone(),
-                    fitness: method.fitness,
-                    weight_decay: method.weight_decay as f32,
-                    learning_rate: self.optimizer.learning_rate,
-                    learning_rate_schedule: self.optimizer.schedule.clone(),
-                    warmup: self.optimizer.warmup,
-                    optimizer: self.optimizer_rule(),
-                    update: method.update,
-                };
-                let mut evolution = Evolution::new(settings, OpenaiEs::new(search, theta, rank));
+                let mut evolution = Evolution::new(settings, self.openai_es(plan, initial, rank));
                 if let Some(policy) = initial.filter(|_| self.policy.normalize_observations) {
                     evolution.set_statistics(policy.statistics.clone());
                 }
                 Box::new(evolution)
             }
         }
+    }
+
+    /// The search of `openai-es` by itself, for programs that evaluate members in their own way.
+    pub fn openai_es(
+        &self,
+        plan: &Plan,
+        initial: Option<&PolicyFile>,
+        rank: &Rank<'_>,
+    ) -> OpenaiEs {
+        let MethodSection::OpenaiEs(method) = &self.method;
+        let theta = match initial {
+            Some(policy) => policy.theta.clone(),
+            None => initial_theta(&plan.policy.architecture, self.policy.initial, self.seed),
+        };
+        let settings = OpenaiEsSettings {
+            seed: self.seed,
+            population: method.population,
+            sigma: method.sigma,
+            sigma_schedule: method.sigma_schedule.clone(),
+            fitness: method.fitness,
+            weight_decay: method.weight_decay as f32,
+            learning_rate: self.optimizer.learning_rate,
+            learning_rate_schedule: self.optimizer.schedule.clone(),
+            warmup: self.optimizer.warmup,
+            optimizer: self.optimizer_rule(),
+            update: method.update,
+        };
+        OpenaiEs::new(settings, theta, rank)
     }
 
     /// How many vectors as long as theta the optimizer keeps.

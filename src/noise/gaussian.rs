@@ -121,7 +121,7 @@ mod tests {
     /// What [`minus_2_ln`] approximates, of the `f32` nearest to `j`.
     fn radius(k: u32) -> f64 {
         let j = ((k >> 1) | 1) as f32;
-        (-2.0 * libm::log(f64::from(j) / 2_f64.powi(31))).sqrt()
+        (-2.0 * libm::log(f64::from(j) / 2_147_483_648.0)).sqrt()
     }
 
     /// What [`cos_sin`] approximates, of the exact angle; by quarter turns, so that the oracle is
@@ -129,7 +129,7 @@ mod tests {
     fn turn(k: u32) -> (f64, f64) {
         let quarter = k.wrapping_add(1 << 29) >> 30;
         let rest = k.wrapping_sub(quarter << 30) as i32 | 1;
-        let angle = f64::from(rest) * (std::f64::consts::PI / 2_f64.powi(31));
+        let angle = f64::from(rest) * (std::f64::consts::PI / 2_147_483_648.0);
         let (sin, cos) = (libm::sin(angle), libm::cos(angle));
         match quarter {
             0 => (cos, sin),

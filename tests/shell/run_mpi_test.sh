@@ -129,8 +129,10 @@ printf '# my hosts\nnode1 slots=4\n\nnode2:8\nnode1\n' >"dir with spaces/hosts"
 hosts='dir\ with\ spaces/hosts'
 check "one rank per host" "mpirun -n 2 --hostfile $hosts --map-by ppr:1:node:OVERSUBSCRIBE --bind-to none $es train" \
     "$(launch --hostfile "dir with spaces/hosts" --dry-run)"
-check "bound ranks on hosts" "mpirun -n 5 --hostfile $hosts -x ES_TRAIN_DATA --map-by ppr:3:node:PE=2 --bind-to core $es train --threads 2" \
-    "$(launch ES_TRAIN_DATA=/d -n 5 --threads 2 --hostfile "dir with spaces/hosts" --dry-run)"
+check "bound ranks on hosts" "mpirun -n 3 --hostfile $hosts -x ES_TRAIN_DATA --map-by ppr:2:node:PE=2 --bind-to core $es train --threads 2" \
+    "$(launch ES_TRAIN_DATA=/d -n 3 --threads 2 --hostfile "dir with spaces/hosts" --dry-run)"
+check "more threads than cores on hosts" "mpirun -n 5 --hostfile $hosts --map-by ppr:3:node:OVERSUBSCRIBE --bind-to none $es train --threads 2" \
+    "$(launch -n 5 --threads 2 --hostfile "dir with spaces/hosts" --dry-run)"
 check "MPICH with hosts" "mpirun -n 2 -f $hosts -ppn 1 $es train" "$(launch "$mpich" --hostfile "dir with spaces/hosts" --dry-run)"
 
 # --- Slurm

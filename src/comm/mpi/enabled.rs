@@ -1,13 +1,7 @@
 //! The MPI transport, over the `mpi` crate.
 //!
 //! Threading level FUNNELED: only the thread that initialised MPI calls it. The communicator is
-//! neither `Send` nor `Sync`, so the compiler keeps it out of rayon closures:
-//!
-//! ```compile_fail,E0277
-//! fn inside_a_pool(comm: &es_train::comm::mpi::World, pool: &rayon::ThreadPool) {
-//!     pool.install(|| comm.bytes_in_flight());
-//! }
-//! ```
+//! neither `Send` nor `Sync`, so the compiler keeps it out of rayon closures.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -92,6 +86,18 @@ fn count(what: &'static str, rank: usize, bytes: usize) -> Result<i32, CommError
     })
 }
 
+/// A real address for a slice of no bytes. An empty `Vec<u8>` points to address 1, which is what
+/// Open MPI calls `MPI_IN_PLACE`.
+fn addressed(bytes: &[u8]) -> &[u8] {
+    const PLACE: &[u8] = &[0];
+    if bytes.is_empty() { &PLACE[..0] } else { bytes }
+}
+
+/// The same for a place to receive into; `place` lends the address.
+fn addressed_mut<'a>(bytes: &'a mut [u8], place: &'a mut [u8; 1]) -> &'a mut [u8] {
+    if bytes.is_empty() { &mut place[..0] } else { bytes }
+}
+
 impl World {
     fn add_sent(&self, bytes: usize, receivers: usize) {
         self.sent.set(self.sent.get() + (bytes * receivers) as u64);
@@ -132,7 +138,9 @@ impl Communicator for World {
         check(what, self.rank(), self.size(), mine.len(), counts, Some(all.len()))?;
         let (sizes, starts) = self.partition(what, counts)?;
         self.add_sent(all.len(), self.size() - 1);
-        self.world.all_gather_varcount_into(mine, &mut PartitionMut::new(all, sizes, starts));
+        let place = &mut [0];
+        let mut all = PartitionMut::new(addressed_mut(all, place), sizes, starts);
+        self.world.all_gather_varcount_into(addressed(mine), &mut all);
         Ok(())
     }
 
@@ -144,9 +152,11 @@ impl Communicator for World {
         self.add_sent(counts[1..].iter().sum(), 1);
         let root = self.world.process_at_rank(0);
         if self.rank() == 0 {
-            root.gather_varcount_into_root(mine, &mut PartitionMut::new(all, sizes, starts));
+            let place = &mut [0];
+            let mut all = PartitionMut::new(addressed_mut(all, place), sizes, starts);
+            root.gather_varcount_into_root(addressed(mine), &mut all);
         } else {
-            root.gather_varcount_into(mine);
+            root.gather_varcount_into(addressed(mine));
         }
         Ok(())
     }
@@ -154,7 +164,8 @@ impl Communicator for World {
     fn broadcast(&self, bytes: &mut [u8]) -> Result<(), CommError> {
         count("broadcast", self.rank(), bytes.len())?;
         self.add_sent(bytes.len(), self.size() - 1);
-        self.world.process_at_rank(0).broadcast_into(bytes);
+        let place = &mut [0];
+        self.world.process_at_rank(0).broadcast_into(addressed_mut(bytes, place));
         Ok(())
     }
 

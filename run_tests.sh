@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# Runs every test of es-train. Needs Rust, a C compiler and Python 3 with venv; it installs the rest itself.
+set -euo pipefail
+
+usage() {
+    cat <<'END'
+Checks formatting, lints and documentation, and runs all tests of es-train.
+
+  ./run_tests.sh [--no-mpi] [--no-gymnasium]
+
+It installs what is missing of MPI and libclang (apt-get, dnf or brew if that needs no password, else from PyPI into
+.venv), and Gymnasium into .venv. It stops at the first failure; the last lines say what ran and how many tests passed.
+
+  --no-mpi         leave out all that needs MPI, and install none
+  --no-gymnasium   leave out the comparison with freshly recorded Gymnasium trajectories
+END
+}
+
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+cd "$repo"
+# shellcheck source=scripts/mpi_env.sh
+source scripts/mpi_env.sh
+
+# The versions that the recorded trajectories in the repository come from.
+gymnasium=(gymnasium==1.4.0 'numpy==2.4.6; python_version >= "3.11"' 'numpy==2.2.6; python_version < "3.11"')
+
+with_mpi=1 with_gymnasium=1
+while (($#)); do
+    case $1 in
+        --no-mpi) with_mpi="" ;;
+        --no-gymnasium) with_gymnasium="" ;;
+        -h | --help) usage && exit 0 ;;
+        *)
+            echo "run_tests.sh: unknown option $1, see ./run_tests.sh --help" >&2
+            exit 2
+            ;;
+    esac
+    shift
+done
+
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/run_tests.XXXXXX")
+log="$scratch/log"
+step="the start"
+ran="" skipped=""
+: >"$log"
+
+# Adds up cargo's "test result:" lines and the shell tests' own last line.
+summary() {
+    awk '
+        /^test result: / { for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) p += $(i - 1); if ($i ~ /^failed/) f += $(i - 1); if ($i ~ /^ignored/) g += $(i - 1) } }
+        /^[0-9]+ passed, [0-9]+ failed$/ { p += $1; f += $3 }
+        END { printf "%d passed, %d failed, %d ignored\n", p, f, g }
+    ' "$log"
+}
+
+finish() {
+    local status=$?
+    echo
+    ((status == 0)) || echo "FAILED: $step"
+    echo "ran: ${ran:-nothing}"
+    echo "skipped: ${skipped:-nothing}"
+    summary
+    rm -rf "$scratch"
+    exit "$status"
+}
+trap finish EXIT
+
+heading() {
+    step=$1
+    printf '\n=== %s\n' "$step"
+}
+# check NAME COMMAND...: runs it under a heading; the script ends if it fails.
+check() {
+    heading "$1"
+    shift
+    "$@" 2>&1 | tee -a "$log"
+    ran="${ran:+$ran, }$step"
+}
+skip() {
+    heading "$1"
+    echo "skipped: $2"
+    skipped="${skipped:+$skipped, }$1 ($2)"
+}
+
+# ------------------------------------------------------------------------------------------ tools
+
+if ! command -v cargo >/dev/null && [[ -x $HOME/.cargo/bin/cargo ]]; then export PATH="$HOME/.cargo/bin:$PATH"; fi
+if ! command -v cargo >/dev/null; then
+    echo "run_tests.sh: found no cargo; install Rust first" >&2
+    exit 2
+fi
+if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
+    if command -v rustup >/dev/null; then rustup component add rustfmt clippy || true; fi
+fi
+
+# Builds with MPI live where run_mpi.sh has them, so that they and the default build do not overwrite each other.
+if [[ -n $with_mpi ]]; then
+    if ! mpi_find "$repo"; then
+        heading "installing ${MPI_MISSING[*]}"
+        mpi_install "$repo" || { mpi_explain && exit 1; }
+    fi
+    mpi_prepare_target target/mpi
+    features=(--all-features --target-dir target/mpi)
+    # Tests start more ranks than there are cores, also in containers, where everyone is root.
+    export OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
+    if ((EUID == 0)); then
+        export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+        export PRTE_ALLOW_RUN_AS_ROOT=1 PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1
+    fi
+else
+    features=()
+fi
+
+if [[ -n $with_gymnasium ]]; then
+    python="$repo/.venv/bin/python"
+    if ! "$python" -c 'import gymnasium, sys; sys.exit(gymnasium.__version__ != "'"${gymnasium[0]#*==}"'")' 2>/dev/null; then
+        heading "installing Gymnasium"
+        venv_create "$repo"
+        "$python" -m pip install --quiet --disable-pip-version-check "${gymnasium[@]}"
+    fi
+fi
+
+# ------------------------------------------------------------------------------------------ checks and tests
+
+if cargo fmt --version >/dev/null 2>&1; then
+    check "format" cargo fmt --all --check
+else
+    skip "format" "rustfmt is not installed"
+fi
+
+if command -v shellcheck >/dev/null; then
+    check "shellcheck" shellcheck -x run_mpi.sh run_tests.sh .ci/run scripts/*.sh tests/shell/*.sh
+else
+    skip "shellcheck" "shellcheck is not installed"
+fi
+
+if cargo clippy --version >/dev/null 2>&1; then
+    # Compiles the benchmarks and examples too.
+    check "clippy" cargo clippy --workspace --all-targets ${features[@]+"${features[@]}"} -- -D warnings
+else
+    skip "clippy" "clippy is not installed"
+fi
+
+check "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps ${features[@]+"${features[@]}"}
+
+check "run_mpi.sh" bash tests/shell/run_mpi_test.sh
+
+check "tests" cargo test --workspace
+
+if [[ -n $with_gymnasium ]]; then
+    check "recording Gymnasium trajectories" "$python" tests/gymnasium/record.py "$scratch/trajectories"
+    # --workspace rather than -p es-envs: the same build as above.
+    check "Gymnasium parity on fresh trajectories" \
+        env ES_ENVS_TRAJECTORIES="$scratch/trajectories" cargo test --workspace --test gymnasium_parity
+else
+    skip "Gymnasium parity on fresh trajectories" "--no-gymnasium"
+fi
+
+if [[ -n $with_mpi ]]; then
+    check "tests under MPI ($(mpi_flavour))" cargo test --features mpi --test mpi --target-dir target/mpi
+else
+    skip "tests under MPI" "--no-mpi"
+fi
+step="the end"

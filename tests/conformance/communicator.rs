@@ -1,0 +1,72 @@
+//! What every communicator must do, whatever carries the bytes. Called on every rank of a job.
+
+use es_train::comm::{Communicator, all_gather_equal, broadcast_vec};
+
+/// Bytes that tell who sent them and where in the message they stand.
+fn message(rank: usize, length: usize) -> Vec<u8> {
+    (0..length).map(|place| (rank * 31 + place) as u8).collect()
+}
+
+/// Panics if `comm` breaks its contract.
+pub fn check(comm: &dyn Communicator) {
+    let (rank, size) = (comm.rank(), comm.size());
+    assert!(rank < size && comm.ranks_on_node() >= 1 && comm.ranks_on_node() <= size);
+    let others = size as u64 - 1;
+    let mut sent = comm.bytes_sent();
+    let mut sends = |expected: u64| {
+        let now = comm.bytes_sent();
+        assert_eq!(now - sent, expected, "payload bytes over all {size} ranks");
+        sent = now;
+    };
+
+    // Uneven contributions, some of them empty.
+    for scale in [0, 1, 1000] {
+        let counts: Vec<usize> = (0..size).map(|r| (r * 7 % 5) * scale).collect();
+        let total: usize = counts.iter().sum();
+        let expected: Vec<u8> = (0..size).flat_map(|r| message(r, counts[r])).collect();
+        let mine = message(rank, counts[rank]);
+
+        let mut all = vec![0xff; total];
+        comm.all_gather(&mine, &counts, &mut all).unwrap();
+        assert_eq!(all, expected, "all_gather on rank {rank} of {size}");
+        sends(total as u64 * others);
+
+        let mut all = vec![0xff; if rank == 0 { total } else { 0 }];
+        comm.gather(&mine, &counts, &mut all).unwrap();
+        if rank == 0 {
+            assert_eq!(all, expected, "gather on {size} ranks");
+        }
+        sends((total - counts[0]) as u64);
+    }
+
+    for length in [0, 1, 100_000] {
+        let mut bytes = if rank == 0 { message(9, length) } else { vec![0; length] };
+        comm.broadcast(&mut bytes).unwrap();
+        assert_eq!(bytes, message(9, length), "broadcast on rank {rank} of {size}");
+        sends(length as u64 * others);
+    }
+
+    // A length that only rank 0 knows.
+    let mut bytes = if rank == 0 { message(5, 321) } else { vec![1, 2, 3] };
+    broadcast_vec(comm, &mut bytes).unwrap();
+    assert_eq!(bytes, message(5, 321));
+    sends((8 + 321) * others);
+
+    let all = all_gather_equal(comm, &[rank as u8, 7]).unwrap();
+    assert_eq!(all, (0..size).flat_map(|r| [r as u8, 7]).collect::<Vec<_>>());
+
+    // Many small ones in a row must not run into each other.
+    for round in 0..200u64 {
+        let mut all = vec![0; 8 * size];
+        let mine = (round * 1000 + rank as u64).to_le_bytes();
+        comm.all_gather(&mine, &vec![8; size], &mut all).unwrap();
+        for (r, word) in all.chunks_exact(8).enumerate() {
+            assert_eq!(word, (round * 1000 + r as u64).to_le_bytes());
+        }
+    }
+
+    // Broken preconditions are errors, found before anything is sent.
+    assert!(comm.all_gather(&[1], &vec![1; size + 1], &mut vec![0; size + 1]).is_err());
+    assert!(comm.all_gather(&[1], &vec![1; size], &mut vec![0; size + 1]).is_err());
+    assert!(comm.all_gather(&[1, 2], &vec![1; size], &mut vec![0; size]).is_err());
+}

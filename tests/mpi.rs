@@ -1,0 +1,327 @@
+//! Under `mpirun`: the same bits as without it, and a job that ends when one of its ranks does.
+//!
+//! Needs `--features mpi` and an `mpirun` on the PATH. The tests marked as ignored are programs:
+//! other tests start them on every rank of a job.
+
+#[path = "conformance/communicator.rs"]
+mod communicator;
+
+use std::path::Path;
+use std::process::{Command, ExitCode, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use es_train::comm::mpi;
+use es_train::record::{COLUMNS, MEASURED};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_es-train");
+
+fn mpirun(ranks: usize) -> Command {
+    let mut command = Command::new("mpirun");
+    command.args(["-n", &ranks.to_string()]);
+    // Open MPI 4 and 5, as root in a container and with more ranks than cores.
+    for (name, value) in [
+        ("OMPI_ALLOW_RUN_AS_ROOT", "1"),
+        ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
+        ("OMPI_MCA_rmaps_base_oversubscribe", "1"),
+        ("PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe"),
+    ] {
+        command.env(name, value);
+    }
+    command
+}
+
+/// Starts one of this file's programs on every rank.
+fn program(ranks: usize, name: &str) -> Output {
+    let this = std::env::current_exe().unwrap();
+    // One test thread is the main thread, the one that MPI wants.
+    mpirun(ranks)
+        .arg(this)
+        .args(["--ignored", "--exact", name, "--nocapture", "--test-threads=1"])
+        .output()
+        .expect("mpirun is on the PATH")
+}
+
+fn output(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+fn text(output: &Output) -> String {
+    format!(
+        "{}\n{}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// The columns that must be the same anywhere, row by row.
+fn untimed(run: &Path) -> Vec<Vec<String>> {
+    let mut reader = csv::Reader::from_path(run.join("progress.csv")).unwrap();
+    let rows = reader.records().map(|row| {
+        let row = row.unwrap();
+        let cells = COLUMNS.iter().zip(row.iter());
+        cells.filter(|(name, _)| !MEASURED.contains(name)).map(|(_, c)| c.to_owned()).collect()
+    });
+    rows.collect()
+}
+
+/// Flags of the experiments whose bits are compared.
+const EXPERIMENTS: [(&str, &[&str]); 5] = [
+    ("cartpole", &["--env", "CartPole-v1", "--set", "policy.hidden=[16]"]),
+    (
+        "pendulum normalised",
+        &["--env", "Pendulum-v1", "--set", "policy.normalize_observations=true"],
+    ),
+    (
+        "wide replicated",
+        &[
+            "--env",
+            "CartPole-v1",
+            "--set",
+            "policy.hidden=[128,128]",
+            "--set",
+            "method.update=replicated",
+        ],
+    ),
+    (
+        "wide sharded",
+        &[
+            "--env",
+            "CartPole-v1",
+            "--set",
+            "policy.hidden=[128,128]",
+            "--set",
+            "method.update=sharded",
+        ],
+    ),
+    ("adaptive cap", &["--env", "Acrobot-v1", "--set", "method.episode_cap=adaptive"]),
+];
+
+const SMALL: [&str; 8] = [
+    "--set",
+    "method.population=40",
+    "--set",
+    "stop.generations=4",
+    "--set",
+    "evaluation.every=2",
+    "--set",
+    "evaluation.episodes=10",
+];
+
+fn train(command: &mut Command, directory: &Path, name: &str, flags: &[&str]) {
+    let output = output(
+        command.current_dir(directory).arg("train").args(flags).args(SMALL).args(["--out", name]),
+    );
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn two_seven_and_sixty_four_ranks_give_the_bits_of_one() {
+    for (name, flags) in EXPERIMENTS {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |run: &str| directory.path().join(run);
+        train(Command::new(PROGRAM).env("RAYON_NUM_THREADS", "1"), directory.path(), "one", flags);
+        let expected = untimed(&path("one"));
+        assert_eq!(expected.len(), 4);
+        let sizes: &[usize] =
+            if name == "cartpole" || name == "wide sharded" { &[2, 7, 64] } else { &[2, 7] };
+        for &ranks in sizes {
+            let run = format!("on {ranks}");
+            train(mpirun(ranks).arg(PROGRAM), directory.path(), &run, flags);
+            assert_eq!(untimed(&path(&run)), expected, "{name} on {ranks} ranks");
+        }
+    }
+}
+
+#[test]
+fn a_run_on_three_ranks_in_one_process_that_is_killed_goes_on_under_mpirun() {
+    let directory = tempfile::tempdir().unwrap();
+    let flags = [
+        "train",
+        "--env",
+        "Acrobot-v1",
+        "--set",
+        "method.population=64",
+        "--set",
+        "stop.generations=30",
+        "--set",
+        "evaluation.every=10",
+        "--set",
+        "evaluation.episodes=5",
+        "--set",
+        "checkpoint.every=1",
+        "--set",
+        "policy.normalize_observations=true",
+    ];
+    let run = |extra: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.current_dir(directory.path()).args(flags).args(extra);
+        command
+    };
+    assert!(output(&mut run(&["--out", "whole"])).status.success());
+
+    let mut child =
+        run(&["--out", "killed", "--ranks", "3"]).stderr(Stdio::null()).spawn().unwrap();
+    let progress = directory.path().join("killed/progress.csv");
+    let started = Instant::now();
+    while std::fs::read_to_string(&progress).map_or(0, |text| text.lines().count()) < 4 {
+        assert!(started.elapsed() < Duration::from_secs(60), "the run does not get going");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!directory.path().join("killed/summary.json").exists(), "killed too late to matter");
+
+    let resumed =
+        output(mpirun(2).arg(PROGRAM).current_dir(directory.path()).args(["resume", "killed"]));
+    assert!(resumed.status.success(), "{}", text(&resumed));
+    let path = |run: &str| directory.path().join(run);
+    assert_eq!(untimed(&path("killed")), untimed(&path("whole")));
+}
+
+#[test]
+fn one_rank_that_is_killed_ends_the_job_and_the_run_goes_on_from_its_checkpoint() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut job = mpirun(3)
+        .arg(PROGRAM)
+        .current_dir(directory.path())
+        .args(["train", "--env", "Pendulum-v1", "--out", "run", "--set", "checkpoint.every=1"])
+        .args(["--set", "stop.generations=100000", "--set", "evaluation.every=100000"])
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let checkpoint = directory.path().join("run/checkpoint.safetensors");
+    let started = Instant::now();
+    while !checkpoint.exists() {
+        assert!(started.elapsed() < Duration::from_secs(60), "no checkpoint appears");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // The youngest process that runs our program in this directory is some rank's.
+    let ranks = output(Command::new("pgrep").args(["-n", "-P", &job.id().to_string()]));
+    let victim = String::from_utf8_lossy(&ranks.stdout).trim().to_owned();
+    assert!(!victim.is_empty(), "mpirun has no child process");
+    assert!(output(Command::new("kill").args(["-9", &victim])).status.success());
+    let killed = Instant::now();
+    let status = loop {
+        if let Some(status) = job.try_wait().unwrap() {
+            break status;
+        }
+        assert!(killed.elapsed() < Duration::from_secs(10), "the job hangs after a rank's death");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(!status.success());
+    let resumed = output(mpirun(2).arg(PROGRAM).current_dir(directory.path()).args([
+        "resume",
+        "run",
+        "--set",
+        "stop.generations=1",
+    ]));
+    assert!(resumed.status.success(), "{}", text(&resumed));
+}
+
+#[test]
+fn a_stop_file_ends_a_job_with_a_checkpoint_and_exit_code_three() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut job = mpirun(2)
+        .arg(PROGRAM)
+        .current_dir(directory.path())
+        .args(["train", "--env", "Pendulum-v1", "--out", "run"])
+        .args(["--set", "stop.generations=100000", "--set", "evaluation.every=100000"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while !directory.path().join("run/progress.csv").exists() {
+        assert!(started.elapsed() < Duration::from_secs(60), "the job does not get going");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::fs::write(directory.path().join("run/stop"), "").unwrap();
+    let status = job.wait().unwrap();
+    assert_eq!(status.code(), Some(3));
+    assert!(directory.path().join("run/checkpoint.safetensors").exists());
+    assert!(!directory.path().join("run/stop").exists(), "a resumed run must not stop at once");
+}
+
+#[test]
+fn wrong_usage_is_said_once_and_ends_every_rank_with_exit_code_two() {
+    for (arguments, message) in [
+        (vec!["train", "no-such-file.toml"], "no-such-file.toml"),
+        (vec!["train", "--ranks", "2"], "leave --ranks out"),
+        (vec!["sweep", "some.toml"], "without mpirun"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let job = output(mpirun(3).arg(PROGRAM).args(&arguments).current_dir(directory.path()));
+        assert_eq!(job.status.code(), Some(2), "{}", text(&job));
+        let said = String::from_utf8_lossy(&job.stderr);
+        assert_eq!(said.matches(message).count(), 1, "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn every_rank_of_an_mpi_job_conforms() {
+    for ranks in [1, 2, 3, 7] {
+        let job = program(ranks, "conformance_on_this_rank");
+        assert!(job.status.success(), "{ranks} ranks: {}", text(&job));
+    }
+}
+
+#[test]
+#[ignore = "a program that other tests start under mpirun"]
+fn conformance_on_this_rank() {
+    let code = mpi::run(|comm| {
+        communicator::check(comm);
+        Ok(ExitCode::SUCCESS)
+    });
+    assert!(code.is_ok());
+}
+
+#[test]
+fn a_rank_that_panics_or_fails_ends_the_job_within_ten_seconds_with_its_rank_and_reason() {
+    for (name, reason) in [
+        ("rank_one_panics", "rank 1 failed: out of luck"),
+        ("rank_one_panics_in_a_worker_thread", "rank 1 failed: out of luck in a worker"),
+        ("rank_one_fails", "rank 1 failed: no disk left"),
+    ] {
+        let began = Instant::now();
+        let job = program(4, name);
+        assert!(began.elapsed() < Duration::from_secs(10), "{name} took {:?}", began.elapsed());
+        assert!(!job.status.success());
+        assert!(text(&job).contains(reason), "{name}: {}", text(&job));
+    }
+}
+
+/// Lets rank 1 go wrong while the others wait for it.
+fn others_wait_while_rank_one(goes_wrong: impl FnOnce() -> Result<ExitCode, String>) {
+    let _ = mpi::run(|comm| {
+        if comm.rank() == 1 {
+            return goes_wrong();
+        }
+        comm.broadcast(&mut [0; 8]).map_err(|error| error.to_string())?;
+        comm.all_gather(&[1], &vec![1; comm.size()], &mut vec![0; comm.size()])
+            .map_err(|error| error.to_string())?;
+        Ok(ExitCode::SUCCESS)
+    });
+}
+
+#[test]
+#[ignore = "a program that other tests start under mpirun"]
+fn rank_one_panics() {
+    others_wait_while_rank_one(|| panic!("out of luck"));
+}
+
+#[test]
+#[ignore = "a program that other tests start under mpirun"]
+fn rank_one_panics_in_a_worker_thread() {
+    others_wait_while_rank_one(|| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        pool.install(|| rayon::join(|| (), || panic!("out of luck in a worker")));
+        Ok(ExitCode::SUCCESS)
+    });
+}
+
+#[test]
+#[ignore = "a program that other tests start under mpirun"]
+fn rank_one_fails() {
+    others_wait_while_rank_one(|| Err("no disk left".to_owned()));
+}
