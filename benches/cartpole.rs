@@ -88,10 +88,13 @@ fn main() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let c_loop = c_loop();
     let (mut one, mut all, mut c) = (Vec::new(), Vec::new(), Vec::new());
+    println!("round,es_train_1_thread,es_train_{cores}_threads_per_core,c_loop");
     for round in 0..ROUNDS {
         one.push(training(round as u64, 1));
         all.push(training(round as u64, cores));
         c.extend(c_loop.as_ref().map(|run| run()));
+        let c = c.last().map_or(String::new(), |rate| format!("{rate:.0}"));
+        println!("{round},{:.0},{:.0},{c}", one[round], all[round]);
     }
     let (one, all) = (median(one), median(all));
     println!("whole CartPole-v1 training, 64-64 tanh, evaluations included; median of {ROUNDS}");

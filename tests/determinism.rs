@@ -13,7 +13,7 @@ const PLACES: [&[&str]; 5] = [
     &["--ranks", "64"],
 ];
 
-/// A small experiment: `head` are lines of the tables that it begins with.
+/// A small experiment; `rest` are its other tables.
 fn experiment(env: &str, rest: &str) -> String {
     format!(
         "seed = 5\n[task]\nenv = \"{env}\"\n[evaluation]\nevery = 2\nepisodes = 10\n\
@@ -81,7 +81,7 @@ fn an_adaptive_episode_cap_is_the_same_on_any_ranks_and_threads() {
 fn exploration_noise_and_shared_episodes_are_the_same_on_any_ranks_and_threads() {
     let results = ["member", "pair", "generation"].map(|seeds| {
         result_everywhere(&experiment(
-            "MountainCarContinuous-v0",
+            "Pendulum-v1",
             &format!(
                 "[policy]\nhidden = [8]\n[method]\npopulation = 10\naction_noise = 0.1\n\
                  episodes_per_member = 2\nepisode_seeds = \"{seeds}\"\n"

@@ -220,8 +220,9 @@ fn one_rank_that_is_killed_ends_the_job_and_the_run_goes_on_from_its_checkpoint(
     assert!(resumed.status.success(), "{}", text(&resumed));
 }
 
-#[test]
-fn a_stop_file_ends_a_job_with_a_checkpoint_and_exit_code_three() {
+/// Starts a job without an end, waits until it has begun, lets `ask` ask it to stop, and checks
+/// that it has saved and says so.
+fn stops_with_a_checkpoint(ask: impl FnOnce(&Path, u32)) {
     let directory = tempfile::tempdir().unwrap();
     let mut job = mpirun(2)
         .arg(PROGRAM)
@@ -231,16 +232,51 @@ fn a_stop_file_ends_a_job_with_a_checkpoint_and_exit_code_three() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
+    let run = directory.path().join("run");
     let started = Instant::now();
-    while !directory.path().join("run/progress.csv").exists() {
+    while !run.join("progress.csv").exists() {
         assert!(started.elapsed() < Duration::from_secs(60), "the job does not get going");
         std::thread::sleep(Duration::from_millis(10));
     }
-    std::fs::write(directory.path().join("run/stop"), "").unwrap();
-    let status = job.wait().unwrap();
-    assert_eq!(status.code(), Some(3));
-    assert!(directory.path().join("run/checkpoint.safetensors").exists());
-    assert!(!directory.path().join("run/stop").exists(), "a resumed run must not stop at once");
+    ask(&run, job.id());
+    assert_eq!(job.wait().unwrap().code(), Some(3));
+    assert!(run.join("checkpoint.safetensors").exists());
+    assert!(!run.join("summary.json").exists());
+    assert!(!run.join("stop").exists(), "a resumed run must not stop at once");
+}
+
+#[test]
+fn a_stop_file_ends_a_job_with_a_checkpoint_and_exit_code_three() {
+    stops_with_a_checkpoint(|run, _| std::fs::write(run.join("stop"), "").unwrap());
+}
+
+#[test]
+fn sigusr1_to_mpirun_ends_a_job_with_a_checkpoint_and_exit_code_three() {
+    stops_with_a_checkpoint(|_, job| {
+        assert!(output(Command::new("kill").args(["-USR1", &job.to_string()])).status.success());
+    });
+}
+
+#[test]
+fn ranks_that_run_different_binaries_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let other = directory.path().join("es-train");
+    let mut bytes = std::fs::read(PROGRAM).unwrap();
+    // Behind the end of an executable nothing is read: it still runs, but is another file.
+    bytes.push(0);
+    std::fs::write(&other, bytes).unwrap();
+    std::fs::set_permissions(&other, std::fs::metadata(PROGRAM).unwrap().permissions()).unwrap();
+    let job = output(
+        mpirun(1)
+            .arg(PROGRAM)
+            .args(["train", "--out", "run", ":", "-n", "1"])
+            .arg(&other)
+            .args(["train", "--out", "run"])
+            .current_dir(directory.path()),
+    );
+    assert!(!job.status.success());
+    assert!(text(&job).contains("rank 1"), "{}", text(&job));
+    assert!(text(&job).contains("another es-train binary"), "{}", text(&job));
 }
 
 #[test]

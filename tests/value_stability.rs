@@ -15,7 +15,7 @@ fn ends_with(theta_hash: &str, text: &str) {
 #[test]
 fn three_generations_of_cart_pole_end_in_these_bits() {
     ends_with(
-        "?",
+        "478659f8ab0f2350",
         r#"
         seed = 1
         [task]
@@ -37,7 +37,7 @@ fn three_generations_of_cart_pole_end_in_these_bits() {
 #[test]
 fn three_generations_of_normalised_pendulum_end_in_these_bits() {
     ends_with(
-        "?",
+        "98e378bbda3d3bee",
         r#"
         seed = 2
         [task]
@@ -65,7 +65,7 @@ fn three_generations_of_normalised_pendulum_end_in_these_bits() {
 #[test]
 fn three_generations_of_continuous_mountain_car_with_sgd_end_in_these_bits() {
     ends_with(
-        "?",
+        "05c6947fe6e78274",
         r#"
         seed = 3
         [task]

@@ -215,7 +215,7 @@ impl Run<'_> {
                 generation: self.counters.generation,
                 env_steps: self.counters.env_steps,
                 episodes: self.counters.episodes,
-                wall_seconds: self.counters.wall_seconds,
+                wall_seconds: self.clock.seconds(),
                 interval,
                 evaluation,
                 bytes_sent,
@@ -357,7 +357,9 @@ impl Run<'_> {
     /// Brings the state together and records it.
     fn save(&mut self, method: &dyn Method, recorder: &mut dyn Recorder) -> Result<(), TrainError> {
         if let Some(state) = method.save(&self.rank)? {
-            let checkpoint = Checkpoint { counters: self.counters.clone(), method: state };
+            // The agreed time of the generation's exchange is a little old by now.
+            let counters = Counters { wall_seconds: self.clock.seconds(), ..self.counters.clone() };
+            let checkpoint = Checkpoint { counters, method: state };
             recorder.checkpoint(&checkpoint)?;
         }
         self.clock.last_checkpoint = Instant::now();
@@ -382,7 +384,7 @@ impl Run<'_> {
             generations: self.counters.generation,
             env_steps: self.counters.env_steps,
             episodes: self.counters.episodes,
-            wall_seconds: self.counters.wall_seconds,
+            wall_seconds: self.clock.seconds(),
             final_evaluation_mean: last.map(|e| e.mean),
             best_evaluation_mean: self.counters.best_evaluation_mean,
             best_generation: self.counters.best_generation,

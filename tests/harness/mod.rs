@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use es_train::record::{COLUMNS, MEASURED};
+use es_train::record::{COLUMNS, MEASURED, PolicyFile};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_es-train");
 
@@ -237,7 +237,7 @@ impl RunDir {
             rows: rows(&self.read("progress.csv")).into_iter().map(untimed).collect(),
             summary: fixed.map(|name| format!("{name}: {}", summary[name])).collect(),
             theta_hash: self.theta_hash(),
-            policy: self.read("policy.safetensors"),
+            policy: PolicyFile::from_bytes(&self.read("policy.safetensors")).unwrap(),
         }
     }
 }
@@ -248,7 +248,7 @@ pub struct RunResult {
     pub rows: Vec<Vec<String>>,
     pub summary: Vec<String>,
     pub theta_hash: String,
-    pub policy: Vec<u8>,
+    pub policy: PolicyFile,
 }
 
 impl RunResult {
@@ -264,7 +264,7 @@ impl RunResult {
         assert_eq!(self.rows.len(), other.rows.len(), "{what}: rows");
         assert_eq!(self.summary, other.summary, "{what}: summary.json");
         assert_eq!(self.theta_hash, other.theta_hash, "{what}: theta_hash");
-        assert!(self.policy == other.policy, "{what}: policy.safetensors");
+        assert_eq!(self.policy, other.policy, "{what}: policy.safetensors");
     }
 }
 

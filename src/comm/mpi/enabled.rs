@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use mpi::Threading;
 use mpi::datatype::PartitionMut;
@@ -21,6 +22,9 @@ pub const ENABLED: bool = true;
 
 /// The exit code of a job that one rank aborts.
 const ABORTED: i32 = 1;
+
+/// How long a failing rank's last words get to reach the terminal.
+const TIME_TO_BE_READ: Duration = Duration::from_millis(300);
 
 /// The MPI library and its version, if this binary has one.
 pub fn library_version() -> Option<String> {
@@ -71,6 +75,8 @@ pub fn run(
         }
         Err(reason) => {
             eprintln!("es-train: rank {rank} failed: {reason}");
+            // mpirun drops what it has not read when it ends a job.
+            std::thread::sleep(TIME_TO_BE_READ);
             comm.world.abort(ABORTED)
         }
     }

@@ -1,0 +1,54 @@
+//! The commands that the README shows in `sh` blocks run as they stand.
+
+use std::process::Command;
+
+/// Lines of the README's blocks that are marked `sh`.
+fn commands() -> Vec<String> {
+    let readme = include_str!("../README.md");
+    let mut inside = false;
+    let mut commands = Vec::new();
+    for line in readme.lines() {
+        match line {
+            "```sh" => inside = true,
+            "```" => inside = false,
+            command if inside => commands.push(command.to_owned()),
+            _ => {}
+        }
+    }
+    commands
+}
+
+#[test]
+fn every_command_of_the_readme_succeeds() {
+    let directory = tempfile::tempdir().unwrap();
+    let experiments = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+    let copy = directory.path().join("experiments");
+    std::fs::create_dir(&copy).unwrap();
+    for file in std::fs::read_dir(experiments).unwrap().map(Result::unwrap) {
+        if file.path().is_file() {
+            std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+        }
+    }
+    let commands = commands();
+    assert!(commands.len() >= 5, "{commands:?}");
+    for command in commands {
+        let mut words = command.split_whitespace();
+        assert_eq!(words.next(), Some("es-train"), "{command}");
+        let output = Command::new(env!("CARGO_BIN_EXE_es-train"))
+            .args(words)
+            .current_dir(directory.path())
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}: {errors}");
+    }
+}
+
+#[test]
+fn the_experiment_in_the_readme_is_right() {
+    let readme = include_str!("../README.md");
+    let blocks: Vec<&str> = readme.split("```toml\n").skip(1).collect();
+    let experiment = blocks[0].split("```").next().unwrap();
+    assert!(experiment.contains("[stop]"), "{experiment}");
+    es_train::Experiment::parse(experiment).unwrap();
+}
