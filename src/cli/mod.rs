@@ -90,11 +90,13 @@ struct PlaceArguments {
     quiet: bool,
 }
 
+/// More than this many threads or ranks in one process is a slip of the finger, and would take the
+/// machine down with it.
+const MOST: usize = 1024;
+
 fn positive(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("expected a whole number of at least 1".to_owned()),
-        Ok(number) => Ok(number),
-    }
+    let number = text.parse().ok().filter(|number| (1..=MOST).contains(number));
+    number.ok_or_else(|| format!("expected a whole number from 1 to {MOST}"))
 }
 
 /// Why a command ends with another exit code than 0.

@@ -166,7 +166,7 @@ impl Experiment {
                 if a.bias { "" } else { " without bias" }
             )
         };
-        let has_statistics = policy.statistics.count() > 0;
+        let has_statistics = policy.statistics.are_kept();
         let initial = |reason: String| ExperimentError::Initial {
             path: self.policy.initial_from.clone().unwrap_or_default(),
             reason,

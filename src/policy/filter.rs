@@ -61,9 +61,9 @@ impl Statistics {
         Statistics { words: vec![0; 1 + 2 * observation_size] }
     }
 
-    /// How many observations have been added.
-    pub fn count(&self) -> u64 {
-        self.words[0] as u64
+    /// Whether statistics are kept at all: not without normalisation.
+    pub fn are_kept(&self) -> bool {
+        !self.words.is_empty()
     }
 
     /// Adds one finished episode. An episode whose sums are not finite or beyond 2^60 adds
@@ -110,11 +110,12 @@ impl Statistics {
     }
 
     /// The filter that these statistics give. Before the first observation it changes nothing
-    /// but clips.
+    /// but clips; where no statistics are kept it changes nothing at all.
     pub fn filter(&self) -> Filter {
-        let count = self.words[0] as f64;
-        let pairs = self.words[1..].chunks_exact(2).map(|pair| {
-            if self.words[0] == 0 {
+        let Some((&count, sums)) = self.words.split_first() else { return Filter::none() };
+        let count = count as f64;
+        let pairs = sums.chunks_exact(2).map(|pair| {
+            if count == 0.0 {
                 return (0.0, 1.0);
             }
             let mean = pair[0] as f64 / FRACTION / count;

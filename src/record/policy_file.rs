@@ -68,7 +68,7 @@ impl PolicyFile {
     /// Never in practice.
     pub fn to_bytes(&self) -> Result<Vec<u8>, SealedError> {
         let mut sealed = Sealed::new(FORMAT);
-        let normalize_observations = self.statistics != Statistics::default();
+        let normalize_observations = self.statistics.are_kept();
         let Architecture { inputs, hidden, outputs, activation, bias, arithmetic } =
             self.architecture.clone();
         let description = Description {
@@ -165,14 +165,14 @@ impl PolicyFile {
         if let Some(arithmetic) = arithmetic {
             arithmetic.clone_into(&mut architecture.arithmetic);
         }
-        let normalize_observations = self.statistics != Statistics::default();
+        let normalize_observations = self.statistics.are_kept();
         Ok(PolicyPlan { architecture, rule, normalize_observations })
     }
 
     /// Puts the parameters and the filter into a policy made by [`PolicyFile::plan`].
     pub fn load_into(&self, policy: &mut Policy) {
         policy.load(&self.theta);
-        if self.statistics != Statistics::default() {
+        if self.statistics.are_kept() {
             policy.set_filter(&self.statistics.filter());
         }
     }

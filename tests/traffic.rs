@@ -1,0 +1,61 @@
+//! The bytes that ranks send are those that `es-train check` and the README promise.
+
+use std::sync::Mutex;
+
+use es_train::comm::{Communicator, run_in_process};
+use es_train::method::evolution::{Traffic, Workload};
+use es_train::record::{RecordError, Recorder, Row};
+use es_train::{Experiment, Trainer};
+
+struct Bytes<'a>(&'a Mutex<Vec<u64>>);
+
+impl Recorder for Bytes<'_> {
+    fn row(&mut self, row: &Row) -> Result<(), RecordError> {
+        self.0.lock().unwrap().push(row.bytes_sent);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_generation_sends_what_the_formula_says() {
+    // CartPole with 64-64 has 4,610 parameters and 4 numbers in an observation.
+    for (ranks, population) in [(1, 8), (3, 10), (64, 256)] {
+        let workload = Workload { pairs: population / 2, parameters: 4_610, ranks, threads: 1 };
+        for normalize in [false, true] {
+            let expected = Traffic::of(workload, normalize.then_some(4));
+            for (mode, bytes) in
+                [("replicated", expected.replicated), ("sharded", expected.sharded)]
+            {
+                let experiment = Experiment::parse(&format!(
+                    "[task]\nenv = \"CartPole-v1\"\n[policy]\nnormalize_observations = {normalize}\n\
+                     [method]\npopulation = {population}\nupdate = \"{mode}\"\n\
+                     [stop]\ngenerations = 2\n"
+                ))
+                .unwrap();
+                let rows = Mutex::new(Vec::new());
+                let results = run_in_process(
+                    ranks,
+                    |comm| {
+                        let trainer =
+                            Trainer::new(experiment.clone()).map_err(|e| e.to_string())?;
+                        let recorder = (comm.rank() == 0).then_some(Bytes(&rows));
+                        let trainer = trainer.threads(1).recorder(recorder);
+                        trainer.run_on(comm).map_err(|e| e.to_string())
+                    },
+                    |_, reason| reason,
+                );
+                assert!(results.iter().all(Result::is_ok));
+                assert_eq!(*rows.lock().unwrap(), [bytes, bytes], "{ranks} ranks, {mode}");
+            }
+        }
+    }
+}
+
+#[test]
+fn scalars_are_a_small_part_of_what_parameters_would_be() {
+    // The network of the 2017 paper's Humanoid, 5,000 pairs.
+    let workload = Workload { pairs: 5_000, parameters: 166_673, ranks: 64, threads: 1 };
+    let traffic = Traffic::of(workload, None);
+    assert!(traffic.replicated < traffic.broadcast_theta / 5);
+    assert!(traffic.replicated < traffic.gather_perturbations / 25_000);
+}
