@@ -29,17 +29,20 @@ const ALL: [Trouble; 7] = [
     NanObservation,
 ];
 
+/// The trouble of the episode with this seed, if it has any.
+type TroubleOf = fn(u64) -> Option<Trouble>;
+
 /// CartPole, with trouble in the fourth step (or the reset) of the episodes whose seed says so.
 struct Troubled {
     env: CartPole,
     spec: Spec,
-    trouble_of: fn(u64) -> Option<Trouble>,
+    trouble_of: TroubleOf,
     trouble: Option<Trouble>,
     steps: u32,
 }
 
 impl Troubled {
-    fn new(trouble_of: fn(u64) -> Option<Trouble>) -> Self {
+    fn new(trouble_of: TroubleOf) -> Self {
         let env = CartPole::default();
         let spec = Spec { id: "Troubled-v0".into(), ..env.spec().clone() };
         Troubled { env, spec, trouble_of, trouble: None, steps: 0 }
@@ -122,7 +125,7 @@ const NORMALISED: &str = "normalize_observations = true\n[method]\npopulation = 
 /// Runs it on this many in-process ranks; rank 0's summary and what it heard.
 fn run(
     experiment: &Experiment,
-    trouble_of: fn(u64) -> Option<Trouble>,
+    trouble_of: TroubleOf,
     ranks: usize,
     threads: usize,
 ) -> Result<(Summary, Heard), String> {
@@ -158,7 +161,7 @@ fn a_run_survives_members_that_fault_in_any_way() {
 
 #[test]
 fn every_kind_of_trouble_is_told_in_its_own_words() {
-    let alone: [(fn(u64) -> Option<Trouble>, &str); 7] = [
+    let alone: [(TroubleOf, &str); 7] = [
         (|seed| (seed % 4 == 0).then_some(PanicInReset), "panic: no room to reset"),
         (|seed| (seed % 4 == 0).then_some(PanicInStep), "panic: stumbled"),
         (|seed| (seed % 4 == 0).then_some(ErrorInReset), "Troubled-v0: the motor is off"),
