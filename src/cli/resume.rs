@@ -76,5 +76,6 @@ pub(super) fn prepare_in(path: &Path, assignments: &[String]) -> Result<Option<P
         initial = experiment.initial_policy(&plan)?.map(|(_, bytes)| bytes);
     }
     let checkpoint = found.checkpoint;
-    Ok(Some(Prepared { experiment, initial, checkpoint, directory, warnings }))
+    let announce = true;
+    Ok(Some(Prepared { experiment, initial, checkpoint, directory, warnings, announce }))
 }

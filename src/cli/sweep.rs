@@ -5,7 +5,6 @@ mod file;
 mod table;
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::Args;
@@ -16,7 +15,7 @@ use super::signals::Signals;
 use super::train::{Prepared, run_on};
 use super::{FAILED, Failure, INTERRUPTED, PlaceArguments};
 use crate::comm::Solo;
-use crate::record::RunDirectory;
+use crate::record::{RunDirectory, Summary};
 use crate::train::default_threads;
 
 #[derive(Clone, Debug, Args)]
@@ -45,7 +44,7 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
 
     eprintln!("{} runs, {jobs} at a time, in {}", cells.len(), out.display());
     let next = AtomicUsize::new(0);
-    let failures = Mutex::new(Vec::new());
+    let (done, failures) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
@@ -53,11 +52,14 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
                     if signals.came() {
                         break;
                     }
-                    if let Err(failure) = run_cell(cell, &out, &place, &signals) {
-                        eprintln!("es-train: {}: {failure}", cell.name);
-                        // Nothing panics while this lock is held.
-                        if let Ok(mut failures) = failures.lock() {
-                            failures.push(cell.name.clone());
+                    match run_cell(cell, &out, &place, &signals) {
+                        Ok(what) => {
+                            let number = 1 + done.fetch_add(1, Ordering::Relaxed);
+                            eprintln!("[{number}/{}] {}: {what}", cells.len(), cell.name);
+                        }
+                        Err(failure) => {
+                            eprintln!("es-train: {}: {failure}", cell.name);
+                            failures.fetch_add(1, Ordering::Relaxed);
                         }
                     }
                 }
@@ -66,7 +68,7 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     });
     let finished = table::write(&out, &cells)?;
     eprintln!("{finished} of {} runs finished; {}", cells.len(), out.join("table.csv").display());
-    let failed = failures.into_inner().map_or(true, |failures| !failures.is_empty());
+    let failed = failures.into_inner() > 0;
     Ok(match (failed, signals.came()) {
         (true, _) => FAILED,
         (false, true) => INTERRUPTED,
@@ -74,29 +76,52 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     })
 }
 
+/// Runs one cell, or finds it finished, and says what became of it.
 fn run_cell(
     cell: &Cell,
     out: &Path,
     place: &PlaceArguments,
     signals: &Signals,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     let path = out.join(&cell.name);
     if RunDirectory::summary(&path).is_some() {
         // Skipping is right only if it is the same run.
-        return cell.check_same(&path);
+        cell.check_same(&path)?;
+        return Ok("finished before".to_owned());
     }
     let code = run_on(&Solo, place, signals, || {
         if RunDirectory::holds_run(&path) {
             cell.check_same(&path)?;
-            return prepare_in(&path, &[]);
+            let prepared = prepare_in(&path, &[])?;
+            return Ok(prepared.map(|prepared| Prepared { announce: false, ..prepared }));
         }
         let experiment = cell.experiment.clone();
         let directory = RunDirectory::create(&path, &experiment.to_toml(), false)?;
-        let warnings = Vec::new();
-        Ok(Some(Prepared { experiment, initial: None, checkpoint: None, directory, warnings }))
+        Ok(Some(Prepared {
+            experiment,
+            initial: None,
+            checkpoint: None,
+            directory,
+            warnings: Vec::new(),
+            announce: false,
+        }))
     })?;
     match code {
-        0 | INTERRUPTED => Ok(()),
+        0 => Ok(RunDirectory::summary(&path).map_or("finished".to_owned(), |s| outcome(&s))),
+        INTERRUPTED => Ok("stopped; the same command goes on with it".to_owned()),
         code => Err(Failure { code, message: format!("ended with exit code {code}") }),
     }
+}
+
+fn outcome(summary: &Summary) -> String {
+    let verdict = match summary.solved {
+        Some(true) => "solved",
+        Some(false) => "not solved",
+        None => "finished",
+    };
+    let mean = summary.final_evaluation_mean.map_or("none".to_owned(), |mean| format!("{mean:.2}"));
+    format!(
+        "{verdict}, mean return {mean}, {} generations, {:.2} s",
+        summary.generations, summary.wall_seconds
+    )
 }

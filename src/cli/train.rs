@@ -80,6 +80,8 @@ pub(super) struct Prepared {
     pub checkpoint: Option<Checkpoint>,
     pub directory: RunDirectory,
     pub warnings: Vec<String>,
+    /// Whether to say where the run is: scripts look for that line.
+    pub announce: bool,
 }
 
 fn prepare(arguments: &TrainArguments, offset: u64) -> Result<Option<Prepared>, Failure> {
@@ -103,7 +105,8 @@ fn prepare(arguments: &TrainArguments, offset: u64) -> Result<Option<Prepared>, 
     if let Some(bytes) = &initial {
         directory.keep_initial(bytes)?;
     }
-    Ok(Some(Prepared { experiment, initial, checkpoint: None, directory, warnings }))
+    let announce = true;
+    Ok(Some(Prepared { experiment, initial, checkpoint: None, directory, warnings, announce }))
 }
 
 fn run_path(arguments: &TrainArguments, name: &str, experiment: &Experiment) -> PathBuf {
@@ -151,7 +154,9 @@ pub(super) fn run_on(
         None => (None, PathBuf::new()),
         Some(prepared) => {
             let path = prepared.directory.path().to_owned();
-            eprintln!("run directory: {}", path.display());
+            if prepared.announce {
+                eprintln!("run directory: {}", path.display());
+            }
             for warning in &prepared.warnings {
                 eprintln!("es-train: warning: {warning}");
             }
