@@ -94,16 +94,6 @@ impl Level {
         CURRENT.store(code, Ordering::Relaxed);
     }
 
-    /// This level, or AVX2 where this is AVX-512: for kernels that wider vectors do not speed up.
-    #[inline]
-    pub(crate) fn without_avx512(self) -> Level {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => Level(Kind::Avx2), // made only where AVX2 and FMA are present too
-            _ => self,
-        }
-    }
-
     /// The name for logs: `"baseline"`, `"avx2"` or `"avx512"`.
     pub fn name(self) -> &'static str {
         match self.0 {
@@ -129,6 +119,14 @@ impl fmt::Display for Level {
 /// what is inlined is compiled for the level.
 macro_rules! leveled {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) = $body:path;) => {
+        $crate::simd::leveled! {
+            $(#[$meta])* $vis fn $name($($arg: $ty),*) = $body, wide $body;
+        }
+    };
+    (
+        $(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?)
+            = $body:path, wide $wide:path;
+    ) => {
         $(#[$meta])*
         #[allow(clippy::too_many_arguments)] // the level is one more than the body has
         $vis fn $name(level: $crate::simd::Level, $($arg: $ty),*) {
@@ -140,7 +138,7 @@ macro_rules! leveled {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma,avx512f,avx512dq,avx512vl,avx512bw")]
             fn avx512($($arg: $ty),*) {
-                $body($($arg),*)
+                $wide($($arg),*)
             }
             match level.0 {
                 $crate::simd::Kind::Baseline => $body($($arg),*),

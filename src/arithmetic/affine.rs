@@ -1,4 +1,4 @@
-//! The affine map of a layer in single precision, vectorised over the outputs.
+//! The layers of a network in single precision, vectorised over the outputs.
 //!
 //! # Definition of a layer
 //!
@@ -6,43 +6,48 @@
 //! output `o` of a layer of I inputs and O outputs there are `p` partial sums, where `p` follows
 //! from O alone:
 //!
-//! | O      | 1 to 7 | 8 to 31 | 32 to 63 | from 64 |
-//! |--------|--------|---------|----------|---------|
-//! | `p`    | 8      | 4       | 2        | 1       |
+//! | O      | 1 to 7 | 8 to 31 | 32 to 63 | 64 to 127 | from 128 |
+//! |--------|--------|---------|----------|-----------|----------|
+//! | `p`    | 16     | 8       | 4        | 2         | 1        |
 //!
 //! Partial sum 0 starts from the bias of `o`, or from 0 without one, the others from 0. The inputs
 //! are taken in ascending order; input `i` goes to partial sum `k = i mod p` by
 //! `sum[k] = fma(weight[i][o], x[i], sum[k])`, rounded once. Last comes a tree: for `h = p/2, p/4,
 //! ..., 1`, `sum[k] += sum[k + h]` for `k < h`. `sum[0]` is the output.
 //!
-//! Why partial sums: a fused multiply-add takes about four cycles, and a core starts two per cycle.
-//! A wide layer keeps them busy with its many outputs, a narrow one only with several sums for each
-//! output. Vectors run along the outputs, which are contiguous in memory, so that no sum runs
-//! across a vector.
+//! Why partial sums: a fused multiply-add takes about four cycles, and a core starts two per cycle,
+//! so that eight registers must be summed into at once: with AVX-512, 128 numbers. A wide layer
+//! fills them with its many outputs, a narrow one only with several sums for each output.
 
+use super::Activation;
+use super::tanh::tanh_body;
 use crate::simd::{Level, leveled};
+
+/// The most partial sums an output has.
+const MOST: usize = 16;
 
 /// Partial sums per output in a layer of `outputs` outputs.
 const fn partial_sums(outputs: usize) -> usize {
     match outputs {
-        0..8 => 8,
-        8..32 => 4,
-        32..64 => 2,
+        0..8 => MOST,
+        8..32 => 8,
+        32..64 => 4,
+        64..128 => 2,
         _ => 1,
     }
 }
 
-/// The map in plain scalar code, straight from the definition of the [module](self): the
-/// twin that the fast one is tested against.
+/// The map in plain scalar code, straight from its definition: the twin that the fast
+/// one is tested against.
 ///
 /// # Panics
-/// As [`affine`]: if `weights` or `bias` do not have the lengths that `x` and `y` ask for.
+/// If `weights` or `bias` do not have the lengths that `x` and `y` ask for.
 pub fn affine_scalar(weights: &[f32], bias: Option<&[f32]>, x: &[f32], y: &mut [f32]) {
     let outputs = y.len();
     check(weights, bias, x, outputs);
     let p = partial_sums(outputs);
     for (o, y) in y.iter_mut().enumerate() {
-        let mut sums = [0.0_f32; 8];
+        let mut sums = [0.0_f32; MOST];
         sums[0] = bias.map_or(0.0, |bias| bias[o]);
         for (i, &x) in x.iter().enumerate() {
             sums[i % p] = weights[i * outputs + o].mul_add(x, sums[i % p]);
@@ -66,32 +71,82 @@ fn check(weights: &[f32], bias: Option<&[f32]>, x: &[f32], outputs: usize) {
     }
 }
 
-/// `y = x W + bias` as defined by the [module](self), on the best level of this machine.
-pub(super) fn affine(weights: &[f32], bias: Option<&[f32]>, x: &[f32], y: &mut [f32]) {
-    // AVX-512 is not used: 64 outputs in four wide registers wait for each other as long as in
-    // eight half as wide, and a wider layer waits for its weights to come from the cache.
-    affine_at(Level::current().without_avx512(), weights, bias, x, y);
+/// `y = activation(x W + bias)` as defined by the [module](self), on the best level of this
+/// machine. The bias and the activation may be absent.
+pub(super) fn layer(
+    weights: &[f32],
+    bias: Option<&[f32]>,
+    activation: Option<Activation>,
+    x: &[f32],
+    y: &mut [f32],
+) {
+    layer_at(Level::current(), weights, bias, activation, x, y);
 }
 
 leveled! {
-    fn affine_at(weights: &[f32], bias: Option<&[f32]>, x: &[f32], y: &mut [f32])
-        = affine_body;
+    fn layer_at(
+        weights: &[f32],
+        bias: Option<&[f32]>,
+        activation: Option<Activation>,
+        x: &[f32],
+        y: &mut [f32],
+    ) = layer_body::<false>, wide layer_body::<true>;
 }
 
+/// Applies `activation` to each element, in place, on the best level of this machine.
+pub(super) fn activate(activation: Activation, y: &mut [f32]) {
+    activate_at(Level::current(), activation, y);
+}
+
+leveled! { fn activate_at(activation: Activation, y: &mut [f32]) = activate_body; }
+
+/// `WIDE`: eight registers hold 128 numbers and not 64.
 #[inline(always)]
-fn affine_body(weights: &[f32], bias: Option<&[f32]>, x: &[f32], y: &mut [f32]) {
+fn layer_body<const WIDE: bool>(
+    weights: &[f32],
+    bias: Option<&[f32]>,
+    activation: Option<Activation>,
+    x: &[f32],
+    y: &mut [f32],
+) {
     check(weights, bias, x, y.len());
-    // The second number is `partial_sums(y.len())`; with it, the first fills up to eight registers
-    // of eight lanes.
+    // The second number is `partial_sums(y.len())`. The first times the third is what the
+    // registers hold.
     match y.len() {
         0 => {}
-        1 => blocks::<1, 8>(weights, bias, x, y),
-        2..4 => blocks::<2, 8>(weights, bias, x, y),
-        4..8 => blocks::<4, 8>(weights, bias, x, y),
-        8..16 => blocks::<8, 4>(weights, bias, x, y),
-        16..32 => blocks::<16, 4>(weights, bias, x, y),
-        32..64 => blocks::<32, 2>(weights, bias, x, y),
-        _ => blocks::<64, 1>(weights, bias, x, y),
+        1 => few::<1>(weights, bias, x, y),
+        2 => few::<2>(weights, bias, x, y),
+        3 => few::<3>(weights, bias, x, y),
+        4 => few::<4>(weights, bias, x, y),
+        5 => few::<5>(weights, bias, x, y),
+        6 => few::<6>(weights, bias, x, y),
+        7 => few::<7>(weights, bias, x, y),
+        8..16 => blocks::<8, 8, 8>(weights, bias, x, y),
+        16..32 if WIDE => blocks::<16, 8, 8>(weights, bias, x, y),
+        32..64 if WIDE => blocks::<32, 4, 4>(weights, bias, x, y),
+        64..128 if WIDE => blocks::<64, 2, 2>(weights, bias, x, y),
+        128.. if WIDE => blocks::<128, 1, 1>(weights, bias, x, y),
+        16..32 => blocks::<16, 8, 4>(weights, bias, x, y),
+        32..64 => blocks::<32, 4, 2>(weights, bias, x, y),
+        64..128 => blocks::<64, 2, 1>(weights, bias, x, y),
+        128.. => blocks::<64, 1, 1>(weights, bias, x, y),
+    }
+    if let Some(activation) = activation {
+        activate_body(activation, y);
+    }
+}
+
+/// Applies `activation` to each element, in place.
+#[inline(always)]
+fn activate_body(activation: Activation, y: &mut [f32]) {
+    match activation {
+        Activation::Tanh => tanh_body(y),
+        Activation::Relu => {
+            for y in y {
+                // Not `f32::max`, which drops NaN and leaves the sign of a zero open.
+                *y = if *y < 0.0 { 0.0 } else { *y };
+            }
+        }
     }
 }
 
@@ -99,7 +154,7 @@ fn affine_body(weights: &[f32], bias: Option<&[f32]>, x: &[f32], y: &mut [f32]) 
 /// the one before it and computes some outputs again: each comes out the same, since it does not
 /// depend on its neighbours, and there is no scalar tail.
 #[inline(always)]
-fn blocks<const B: usize, const P: usize>(
+fn blocks<const B: usize, const P: usize, const G: usize>(
     weights: &[f32],
     bias: Option<&[f32]>,
     x: &[f32],
@@ -107,43 +162,44 @@ fn blocks<const B: usize, const P: usize>(
 ) {
     let mut at = 0;
     while at + B <= y.len() {
-        block::<B, P>(weights, bias, x, y, at);
+        block::<B, P, G>(weights, bias, x, y, at);
         at += B;
     }
     if at < y.len() {
-        block::<B, P>(weights, bias, x, y, y.len() - B);
+        block::<B, P, G>(weights, bias, x, y, y.len() - B);
     }
 }
 
-/// Computes outputs `at` to `at + B` with `P` partial sums each, held in registers throughout.
+/// Computes outputs `at` to `at + B` with `P` partial sums each, `G` of them at a time: all, or
+/// half of them.
 #[inline(always)]
-fn block<const B: usize, const P: usize>(
+fn block<const B: usize, const P: usize, const G: usize>(
     weights: &[f32],
     bias: Option<&[f32]>,
     x: &[f32],
     y: &mut [f32],
     at: usize,
 ) {
-    let mut sums = [[0.0_f32; B]; P];
+    let mut start = [[0.0_f32; B]; G];
     if let Some(bias) = bias {
-        sums[0].copy_from_slice(&bias[at..at + B]);
+        start[0].copy_from_slice(&bias[at..at + B]);
     }
-    let mut rows = weights.chunks_exact(y.len());
-    let (whole, rest) = x.as_chunks::<P>();
-    for x in whole {
-        for k in 0..P {
-            accumulate(&mut sums[k], rows.next(), at, x[k]);
+    let mut sums = sum_up::<B, P, G>(start, weights, x, y.len(), at, 0);
+    if G < P {
+        // The first step of the tree.
+        let others = sum_up::<B, P, G>([[0.0; B]; G], weights, x, y.len(), at, G);
+        for (low, high) in sums.iter_mut().zip(&others) {
+            for (sum, other) in low.iter_mut().zip(high) {
+                *sum += other;
+            }
         }
     }
-    for (sum, &x) in sums.iter_mut().zip(rest) {
-        accumulate(sum, rows.next(), at, x);
-    }
-    let mut half = P / 2;
+    let mut half = G / 2;
     while half > 0 {
         let (low, high) = sums.split_at_mut(half);
         for (low, high) in low.iter_mut().zip(high) {
-            for o in 0..B {
-                low[o] += high[o];
+            for (sum, other) in low.iter_mut().zip(high) {
+                *sum += *other;
             }
         }
         half /= 2;
@@ -151,13 +207,75 @@ fn block<const B: usize, const P: usize>(
     y[at..at + B].copy_from_slice(&sums[0]);
 }
 
-/// `sum[o] = fma(row[at + o], x, sum[o])`.
+/// Partial sums `first` to `first + G` of outputs `at` to `at + B`, held in registers throughout.
 #[inline(always)]
-fn accumulate<const B: usize>(sum: &mut [f32; B], row: Option<&[f32]>, at: usize, x: f32) {
-    let row = &row.expect("there is a row of weights for each input")[at..at + B];
-    for o in 0..B {
-        sum[o] = row[o].mul_add(x, sum[o]);
+fn sum_up<const B: usize, const P: usize, const G: usize>(
+    mut sums: [[f32; B]; G],
+    weights: &[f32],
+    x: &[f32],
+    outputs: usize,
+    at: usize,
+    first: usize,
+) -> [[f32; B]; G] {
+    // Rows are split off one group at a time, since an iterator over groups would divide.
+    let mut weights = weights;
+    let (whole, rest) = x.as_chunks::<P>();
+    for x in whole {
+        let (rows, after) = weights.split_at(P * outputs);
+        for k in 0..G {
+            let row = &rows[(first + k) * outputs + at..][..B];
+            for o in 0..B {
+                sums[k][o] = row[o].mul_add(x[first + k], sums[k][o]);
+            }
+        }
+        weights = after;
     }
+    for k in 0..G {
+        if first + k < rest.len() {
+            let row = &weights[(first + k) * outputs + at..][..B];
+            for o in 0..B {
+                sums[k][o] = row[o].mul_add(rest[first + k], sums[k][o]);
+            }
+        }
+    }
+    sums
+}
+
+/// Computes all `O` outputs, too few for a register: the sums of `MOST` inputs lie side by side,
+/// as their weights do in memory.
+#[inline(always)]
+fn few<const O: usize>(weights: &[f32], bias: Option<&[f32]>, x: &[f32], y: &mut [f32]) {
+    let mut sums = [[0.0_f32; MOST]; O];
+    if let Some(bias) = bias {
+        sums.as_flattened_mut()[..O].copy_from_slice(bias);
+    }
+    let mut rows = weights.as_chunks::<MOST>().0;
+    let (whole, rest) = x.as_chunks::<MOST>();
+    for x in whole {
+        let (group, after) = rows.split_at(O);
+        for v in 0..O {
+            let spread: [f32; MOST] = std::array::from_fn(|l| x[(v * MOST + l) / O]);
+            for l in 0..MOST {
+                sums[v][l] = group[v][l].mul_add(spread[l], sums[v][l]);
+            }
+        }
+        rows = after;
+    }
+    let lanes = sums.as_flattened_mut();
+    let rest_rows = &weights[whole.len() * MOST * O..];
+    for (row, (lanes, x)) in rest_rows.chunks(O).zip(lanes.chunks_mut(O).zip(rest)) {
+        for o in 0..O {
+            lanes[o] = row[o].mul_add(*x, lanes[o]);
+        }
+    }
+    let mut half = MOST / 2;
+    while half > 0 {
+        for l in 0..half * O {
+            lanes[l] += lanes[l + half * O];
+        }
+        half /= 2;
+    }
+    y.copy_from_slice(&lanes[..O]);
 }
 
 #[cfg(test)]
@@ -186,7 +304,7 @@ mod tests {
             affine_scalar(&weights, bias, &x, &mut expected);
             for &level in levels {
                 let mut y = vec![f32::NAN; outputs];
-                affine_at(level, &weights, bias, &x, &mut y);
+                layer_at(level, &weights, bias, None, &x, &mut y);
                 assert_eq!(bits(&y), bits(&expected), "{inputs} x {outputs} on {level}");
             }
         }

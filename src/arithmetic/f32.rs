@@ -1,7 +1,6 @@
 //! Single precision: IEEE 754 binary32, the type `f32`.
 
-use super::affine::affine;
-use super::{Activation, Arithmetic, tanh};
+use super::{Activation, Arithmetic, affine};
 
 /// Single precision: values are `f32`, and conversion copies them.
 ///
@@ -25,21 +24,24 @@ impl Arithmetic for F32 {
     }
 
     fn affine(&self, weights: &[f32], bias: Option<&[f32]>, x: &[f32], y: &mut [f32]) {
-        affine(weights, bias, x, y);
+        affine::layer(weights, bias, None, x, y);
     }
 
     /// A value that is not a number stays one under both activations, so that a policy that
     /// diverged shows.
     fn activate(&self, activation: Activation, y: &mut [f32]) {
-        match activation {
-            Activation::Tanh => tanh::tanh_slice(y),
-            Activation::Relu => {
-                for y in y {
-                    // Not `f32::max`, which drops NaN and leaves the sign of a zero open.
-                    *y = if *y < 0.0 { 0.0 } else { *y };
-                }
-            }
-        }
+        affine::activate(activation, y);
+    }
+
+    fn layer(
+        &self,
+        weights: &[f32],
+        bias: Option<&[f32]>,
+        activation: Option<Activation>,
+        x: &[f32],
+        y: &mut [f32],
+    ) {
+        affine::layer(weights, bias, activation, x, y);
     }
 }
 

@@ -57,6 +57,25 @@ pub trait Arithmetic: Clone + Send + Sync + 'static {
 
     /// Applies `activation` to each element of `y`, in place.
     fn activate(&self, activation: Activation, y: &mut [Self::Value]);
+
+    /// A whole layer: [`affine`](Arithmetic::affine), then [`activate`](Arithmetic::activate) if
+    /// there is an activation. Overriding it may change the speed, not the results.
+    ///
+    /// # Panics
+    /// As [`affine`](Arithmetic::affine).
+    fn layer(
+        &self,
+        weights: &[Self::Value],
+        bias: Option<&[Self::Value]>,
+        activation: Option<Activation>,
+        x: &[Self::Value],
+        y: &mut [Self::Value],
+    ) {
+        self.affine(weights, bias, x, y);
+        if let Some(activation) = activation {
+            self.activate(activation, y);
+        }
+    }
 }
 
 /// The function between the layers of a policy.

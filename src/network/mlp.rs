@@ -1,5 +1,7 @@
 //! The multilayer perceptron, generic over the arithmetic of its numbers.
 
+use std::ops::Range;
+
 use super::{Architecture, Network};
 use crate::arithmetic::{Activation, Arithmetic};
 
@@ -17,10 +19,34 @@ pub struct Mlp<A: Arithmetic> {
     arithmetic: A,
     activation: Activation,
     layers: Vec<Layer>,
-    parameters: Vec<A::Value>,
+    parameters: Aligned<A::Value>,
     /// Two buffers as wide as the widest layer: one is read while the other is written.
-    front: Vec<A::Value>,
-    back: Vec<A::Value>,
+    front: Aligned<A::Value>,
+    back: Aligned<A::Value>,
+}
+
+/// Values that start on a cache line, so that no vector register is loaded from two.
+struct Aligned<V> {
+    values: Vec<V>,
+    range: Range<usize>,
+}
+
+impl<V: Copy + Default> Aligned<V> {
+    fn new(length: usize) -> Self {
+        const LINE: usize = 64;
+        let values = vec![V::default(); length + LINE];
+        // Alignment concerns speed only: where it cannot be had, any start will do.
+        let start = values.as_ptr().align_offset(LINE).min(LINE);
+        Aligned { values, range: start..start + length }
+    }
+
+    fn get(&self) -> &[V] {
+        &self.values[self.range.clone()]
+    }
+
+    fn get_mut(&mut self) -> &mut [V] {
+        &mut self.values[self.range.clone()]
+    }
 }
 
 impl<A: Arithmetic> Mlp<A> {
@@ -42,32 +68,32 @@ impl<A: Arithmetic> Mlp<A> {
             arithmetic,
             activation: architecture.activation,
             layers,
-            parameters: vec![A::Value::default(); start],
-            front: vec![A::Value::default(); widest],
-            back: vec![A::Value::default(); widest],
+            parameters: Aligned::new(start),
+            front: Aligned::new(widest),
+            back: Aligned::new(widest),
         }
     }
 }
 
 impl<A: Arithmetic> Network for Mlp<A> {
     fn load(&mut self, theta: &[f32]) {
-        assert_eq!(theta.len(), self.parameters.len(), "theta has the network's P elements");
-        self.arithmetic.encode(theta, &mut self.parameters);
+        let parameters = self.parameters.get_mut();
+        assert_eq!(theta.len(), parameters.len(), "theta has the network's P elements");
+        self.arithmetic.encode(theta, parameters);
     }
 
     fn forward(&mut self, input: &[f32], output: &mut [f32]) {
         let Mlp { arithmetic, activation, layers, parameters, front, back } = self;
+        let (parameters, mut front, mut back) = (parameters.get(), front.get_mut(), back.get_mut());
         arithmetic.encode(input, &mut front[..input.len()]);
         let last = layers.len() - 1;
         for (index, layer) in layers.iter().enumerate() {
             let (weights, after) = parameters[layer.start..].split_at(layer.inputs * layer.outputs);
             let bias = layer.bias.then(|| &after[..layer.outputs]);
-            let y = &mut back[..layer.outputs];
-            arithmetic.affine(weights, bias, &front[..layer.inputs], y);
-            if index < last {
-                arithmetic.activate(*activation, y);
-            }
-            std::mem::swap(front, back);
+            let activation = (index < last).then_some(*activation);
+            let (x, y) = (&front[..layer.inputs], &mut back[..layer.outputs]);
+            arithmetic.layer(weights, bias, activation, x, y);
+            std::mem::swap(&mut front, &mut back);
         }
         arithmetic.decode(&front[..output.len()], output);
     }
