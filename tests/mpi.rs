@@ -66,7 +66,7 @@ fn untimed(run: &Path) -> Vec<Vec<String>> {
 }
 
 /// Flags of the experiments whose bits are compared.
-const EXPERIMENTS: [(&str, &[&str]); 5] = [
+const EXPERIMENTS: [(&str, &[&str]); 6] = [
     ("cartpole", &["--env", "CartPole-v1", "--set", "policy.hidden=[16]"]),
     (
         "pendulum normalised",
@@ -94,6 +94,7 @@ const EXPERIMENTS: [(&str, &[&str]); 5] = [
             "method.update=sharded",
         ],
     ),
+    ("wide auto", &["--env", "CartPole-v1", "--set", "policy.hidden=[128,128]"]),
     ("adaptive cap", &["--env", "Acrobot-v1", "--set", "method.episode_cap=adaptive"]),
 ];
 
@@ -123,9 +124,7 @@ fn two_seven_and_sixty_four_ranks_give_the_bits_of_one() {
         train(Command::new(PROGRAM).env("RAYON_NUM_THREADS", "1"), directory.path(), "one", flags);
         let expected = untimed(&path("one"));
         assert_eq!(expected.len(), 4);
-        let sizes: &[usize] =
-            if name == "cartpole" || name == "wide sharded" { &[2, 7, 64] } else { &[2, 7] };
-        for &ranks in sizes {
+        for ranks in [2, 7, 64] {
             let run = format!("on {ranks}");
             train(mpirun(ranks).arg(PROGRAM), directory.path(), &run, flags);
             assert_eq!(untimed(&path(&run)), expected, "{name} on {ranks} ranks");

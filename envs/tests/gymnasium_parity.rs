@@ -37,7 +37,7 @@ start!(CartPole, MountainCar, MountainCarContinuous, Pendulum, Acrobot);
 ///
 /// A balanced pole and an arm at high energy multiply a difference in the last bit of one sine
 /// until it shows. It does not in the committed recordings; in new ones from other seeds or
-/// another machine's NumPy, about one in a hundred can part for that reason alone, late in a long
+/// another machine's NumPy, about one recording in ten can part for that reason alone, late in a long
 /// episode.
 fn assert_same_episodes<E: Start>() {
     let mut env = E::default();

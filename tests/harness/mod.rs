@@ -279,3 +279,19 @@ pub fn rows(table: &[u8]) -> Vec<Vec<String>> {
 pub fn argument(path: &Path) -> &str {
     path.to_str().unwrap()
 }
+
+/// A run of well under a second.
+pub const SMALL: &str = "[task]\nenv = \"CartPole-v1\"\n[policy]\nhidden = [8]\n\
+    [method]\npopulation = 8\n[evaluation]\nevery = 1\nepisodes = 5\n[stop]\ngenerations = 3\n";
+
+/// A place with that experiment in `small.toml`.
+pub fn small() -> Place {
+    Place::new().with_file("small.toml", SMALL)
+}
+
+/// Trains the small experiment into `run`.
+pub fn trained() -> Place {
+    let place = small();
+    place.es_train(&["train", "small.toml", "--out", "run"]).exits_with(0);
+    place
+}

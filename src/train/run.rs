@@ -1,0 +1,275 @@
+//! A run at work: one generation after the other, until one of its ends is reached.
+
+use std::time::Instant;
+
+use super::clock::Clock;
+use super::{Ending, Seeds, Session, TrainError, evaluate};
+use crate::method::{Interval, Method, Pulse, Rank};
+use crate::network::Architecture;
+use crate::record::{
+    Checkpoint, Counters, Evaluation, PolicyFile, Recorder, Row, StopReason, Summary, theta_hash,
+};
+use crate::seed::Purpose;
+
+/// A run at work on one rank.
+pub(super) struct Run<'a> {
+    pub session: &'a Session<'a>,
+    pub architecture: Architecture,
+    pub rank: Rank<'a>,
+    pub clock: Clock,
+    pub counters: Counters,
+    /// Whether the warning that all returns are equal has been given.
+    pub told_of_ties: bool,
+}
+
+impl Run<'_> {
+    /// Generations until the end. Collective.
+    pub fn run(
+        mut self,
+        method: &mut dyn Method,
+        recorder: &mut dyn Recorder,
+    ) -> Result<Ending, TrainError> {
+        loop {
+            if let Some((reason, last)) = self.is_over(method)? {
+                self.save(method, recorder)?;
+                return self.finish(method, recorder, reason, last);
+            }
+            let pulse = self.generation(method, recorder)?;
+            if pulse.stop {
+                self.save(method, recorder)?;
+                return Ok(Ending::Interrupted { generation: self.counters.generation });
+            }
+            if pulse.checkpoint {
+                self.save(method, recorder)?;
+            }
+        }
+    }
+
+    /// One generation and its row.
+    fn generation(
+        &mut self,
+        method: &mut dyn Method,
+        recorder: &mut dyn Recorder,
+    ) -> Result<Pulse, TrainError> {
+        let sent = self.rank.comm.bytes_sent();
+        let (clock, checkpoint) = (&self.clock, &self.session.experiment.checkpoint);
+        let next = self.counters.generation + 1;
+        let stop_requested = self.session.stop_requested;
+        let interval = method.advance(&self.rank, &mut || {
+            let by_time = checkpoint
+                .every_seconds
+                .is_some_and(|limit| clock.last_checkpoint.elapsed().as_secs_f64() >= limit);
+            let by_count = checkpoint.every.is_some_and(|every| next.is_multiple_of(every));
+            Pulse {
+                wall_seconds: clock.seconds(),
+                stop: stop_requested(),
+                checkpoint: by_time || by_count,
+            }
+        })?;
+        let bytes_sent = self.rank.comm.bytes_sent() - sent;
+        let pulse = interval.pulse;
+        let steps_before = self.counters.env_steps;
+        self.counters.generation += 1;
+        self.counters.env_steps += interval.env_steps;
+        self.counters.episodes += interval.episodes;
+        self.counters.wall_seconds = pulse.wall_seconds;
+        self.tell_of_trouble(&interval, recorder)?;
+
+        let evaluation = if self.is_evaluation_due(steps_before) {
+            self.evaluate(method, Purpose::Evaluation, recorder)?
+        } else {
+            None
+        };
+        self.counters.evaluation_mean = self.complete(evaluation).map(|e| e.mean);
+        if let Some(evaluation) = evaluation {
+            self.keep_if_best(method, evaluation, recorder)?;
+        }
+        if self.rank.comm.rank() == 0 {
+            recorder.row(&Row {
+                generation: self.counters.generation,
+                env_steps: self.counters.env_steps,
+                episodes: self.counters.episodes,
+                wall_seconds: self.clock.seconds(),
+                interval,
+                evaluation,
+                bytes_sent,
+                theta_hash: theta_hash(method.theta(), method.statistics()),
+            })?;
+        }
+        Ok(pulse)
+    }
+
+    fn tell_of_trouble(
+        &mut self,
+        interval: &Interval,
+        recorder: &mut dyn Recorder,
+    ) -> Result<(), TrainError> {
+        let generation = self.counters.generation;
+        if interval.faulted_members > 0 {
+            recorder.event(&format!(
+                "warning: generation {generation}: members without a return: {}; {}",
+                interval.faulted_members,
+                interval.fault_reasons.join("; ")
+            ))?;
+        }
+        if interval.return_min == interval.return_max && !self.told_of_ties {
+            self.told_of_ties = true;
+            recorder.event(&format!(
+                "warning: generation {generation}: every member returned {:?}, so there is no \
+                 direction to step in; a larger method.sigma or population explores more",
+                interval.return_max
+            ))?;
+        }
+        Ok(())
+    }
+
+    fn is_evaluation_due(&self, steps_before: u64) -> bool {
+        let evaluation = &self.session.experiment.evaluation;
+        let by_generations =
+            evaluation.every.is_some_and(|every| self.counters.generation.is_multiple_of(every));
+        let by_steps = evaluation
+            .every_env_steps
+            .is_some_and(|every| self.counters.env_steps / every > steps_before / every);
+        by_generations || by_steps
+    }
+
+    /// The unperturbed policy's returns, on seeds of their own.
+    fn evaluate(
+        &mut self,
+        method: &dyn Method,
+        purpose: Purpose,
+        recorder: &mut dyn Recorder,
+    ) -> Result<Option<Evaluation>, TrainError> {
+        let began = Instant::now();
+        let experiment = self.session.experiment;
+        if experiment.policy.normalize_observations {
+            let filter = method.statistics().filter();
+            self.rank.crew.each_worker().for_each(|mut worker| worker.policy.set_filter(&filter));
+        }
+        let seeds = Seeds { seed: experiment.seed, purpose, generation: self.counters.generation };
+        let episodes = experiment.evaluation.episodes;
+        let evaluation = evaluate(&self.rank, method.theta(), seeds, episodes)?;
+        let finished = evaluation.map_or(0, |e| e.episodes);
+        if finished < episodes {
+            recorder.event(&format!(
+                "warning: generation {}: {} of {episodes} evaluation episodes had no return",
+                self.counters.generation,
+                episodes - finished,
+            ))?;
+        }
+        self.clock.evaluating += began.elapsed();
+        Ok(evaluation)
+    }
+
+    /// The evaluation, if every one of its episodes had a return: nothing less may end a run.
+    fn complete(&self, evaluation: Option<Evaluation>) -> Option<Evaluation> {
+        evaluation.filter(|e| e.episodes == self.session.experiment.evaluation.episodes)
+    }
+
+    fn keep_if_best(
+        &mut self,
+        method: &dyn Method,
+        evaluation: Evaluation,
+        recorder: &mut dyn Recorder,
+    ) -> Result<(), TrainError> {
+        if self.counters.best_evaluation_mean.is_some_and(|best| evaluation.mean <= best) {
+            return Ok(());
+        }
+        self.counters.best_evaluation_mean = Some(evaluation.mean);
+        self.counters.best_generation = Some(self.counters.generation);
+        self.write_policy(method, evaluation, recorder)
+    }
+
+    fn write_policy(
+        &self,
+        method: &dyn Method,
+        evaluation: Evaluation,
+        recorder: &mut dyn Recorder,
+    ) -> Result<(), TrainError> {
+        if self.rank.comm.rank() == 0 {
+            recorder.best_policy(&PolicyFile {
+                env: self.session.task.spec().id.clone(),
+                architecture: self.architecture.clone(),
+                action_bins: self.session.experiment.policy.action_bins,
+                theta: method.theta().to_vec(),
+                statistics: method.statistics().clone(),
+                generation: self.counters.generation,
+                evaluation_mean: evaluation.mean,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether the run ends here, and its final evaluation if so.
+    ///
+    /// A scheduled evaluation that reaches the threshold ends the run only if a second one, on
+    /// fresh seeds, reaches it too: the first was picked because it was good.
+    fn is_over(
+        &mut self,
+        method: &dyn Method,
+    ) -> Result<Option<(StopReason, Option<Evaluation>)>, TrainError> {
+        let stop = &self.session.experiment.stop;
+        let Counters { generation, env_steps, wall_seconds, evaluation_mean, .. } = self.counters;
+        let reached = |mean: Option<f64>| stop.evaluation_return.is_some_and(|t| mean >= Some(t));
+        let limit = [
+            (stop.generations.is_some_and(|limit| generation >= limit), StopReason::Generations),
+            (stop.env_steps.is_some_and(|limit| env_steps >= limit), StopReason::EnvSteps),
+            (stop.wall_seconds.is_some_and(|limit| wall_seconds >= limit), StopReason::WallSeconds),
+        ]
+        .into_iter()
+        .find_map(|(over, reason)| over.then_some(reason));
+        if !reached(evaluation_mean) && limit.is_none() {
+            return Ok(None);
+        }
+        let last = self.evaluate(method, Purpose::FinalEvaluation, &mut ())?;
+        if reached(evaluation_mean) && reached(self.complete(last).map(|e| e.mean)) {
+            return Ok(Some((StopReason::EvaluationReturn, last)));
+        }
+        Ok(limit.map(|reason| (reason, last)))
+    }
+
+    /// Brings the state together and records it.
+    fn save(&mut self, method: &dyn Method, recorder: &mut dyn Recorder) -> Result<(), TrainError> {
+        if let Some(state) = method.save(&self.rank)? {
+            // The agreed time of the generation's exchange is a little old by now.
+            let counters = Counters { wall_seconds: self.clock.seconds(), ..self.counters.clone() };
+            let checkpoint = Checkpoint { counters, method: state };
+            recorder.checkpoint(&checkpoint)?;
+        }
+        self.clock.last_checkpoint = Instant::now();
+        Ok(())
+    }
+
+    fn finish(
+        self,
+        method: &dyn Method,
+        recorder: &mut dyn Recorder,
+        reason: StopReason,
+        last: Option<Evaluation>,
+    ) -> Result<Ending, TrainError> {
+        if let (Some(last), None) = (last, self.counters.best_evaluation_mean) {
+            self.write_policy(method, last, recorder)?;
+        }
+        let threshold = self.session.experiment.stop.evaluation_return;
+        let complete = self.complete(last).map(|e| e.mean);
+        let summary = Summary {
+            solved: threshold.map(|threshold| complete >= Some(threshold)),
+            stop_reason: reason,
+            generations: self.counters.generation,
+            env_steps: self.counters.env_steps,
+            episodes: self.counters.episodes,
+            wall_seconds: self.clock.seconds(),
+            final_evaluation_mean: last.map(|e| e.mean),
+            best_evaluation_mean: self.counters.best_evaluation_mean,
+            best_generation: self.counters.best_generation,
+            ranks: self.rank.comm.size(),
+            threads: self.session.threads,
+            hosts: self.session.machine.hosts.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            features: self.session.machine.features.clone(),
+            theta_hash: theta_hash(method.theta(), method.statistics()),
+        };
+        recorder.finish(&summary)?;
+        Ok(Ending::Finished(Box::new(summary)))
+    }
+}

@@ -1,0 +1,180 @@
+//! Mistakes are met with the exit code 2, the thing at fault and what would be right.
+
+mod harness;
+
+use harness::{Outcome, Place, SMALL, argument, small, trained};
+
+/// What `train` says to the small experiment with these flags or to this file: a mistake, found
+/// before a directory is made.
+#[track_caller]
+fn refused(arguments: &[&str], says: &[&str]) -> Outcome {
+    let place = small();
+    let outcome = place.es_train(&[&["train", "small.toml", "--out", "run"], arguments].concat());
+    assert!(!place.path("run").exists(), "{outcome:?}");
+    outcome.exits_with(2).says(says)
+}
+
+#[track_caller]
+fn refused_file(text: &str, says: &[&str]) {
+    let place = Place::new().with_file("mine.toml", text);
+    for command in ["train", "check"] {
+        place.es_train(&[command, "mine.toml"]).exits_with(2).says(says);
+    }
+    assert!(!place.path("results").exists());
+}
+
+// Help
+
+#[test]
+fn wrong_usage_exits_with_two() {
+    let place = small();
+    for arguments in [
+        &["fly"][..],
+        &["train", "--fast"],
+        &["train", "small.toml", "--threads", "0"],
+        &["train", "small.toml", "--ranks", "-1"],
+        &["train", "small.toml", "--seeds", "none"],
+        &["train", "small.toml", "small.toml"],
+        &["resume"],
+        &["evaluate"],
+        &["sweep"],
+        &["list"],
+        &["list", "planets"],
+    ] {
+        place.es_train(arguments).exits_with(2);
+    }
+}
+
+// Training
+
+#[test]
+fn a_place_where_no_run_can_be_written_is_named() {
+    let place = small().with_file("file", "");
+    for out in ["file", "file/run", "/proc/run"] {
+        let outcome = place.es_train(&["train", "small.toml", "--out", out]);
+        assert!(outcome.code == Some(1) || outcome.code == Some(2), "{outcome:?}");
+        outcome.says(&[&format!("es-train: {out}: cannot make the directory: ")]);
+    }
+}
+
+#[test]
+fn an_unknown_environment_is_refused_with_those_that_exist() {
+    let ids = es_train::envs::ids();
+    refused(&["--env", "CartPol-v1"], &[&["task.env", "CartPol-v1"], ids].concat());
+    Place::new().es_train(&["train", "--env", "Pong-v5"]).exits_with(2).says(ids);
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_neighbour() {
+    refused(
+        &["--set", "method.populaton=2"],
+        &["--set", "unknown key `method.populaton`", "did you mean `method.population`?"],
+    );
+    refused_file(
+        "[task]\nenv = \"CartPole-v1\"\n[stop]\ngeneration = 3\n",
+        &["mine.toml", "`stop.generation`", "did you mean `stop.generations`?"],
+    );
+    refused_file(&format!("{SMALL}[methods]\nsigma = 1\n"), &["mine.toml", "`methods.sigma`"]);
+}
+
+#[test]
+fn a_value_that_makes_no_sense_is_refused_with_its_key() {
+    for (set, says) in [
+        ("method.population=7", &["method.population = 7", "even number", "mirrored pairs"][..]),
+        ("method.population=\"many\"", &["[method]", "many"]),
+        ("policy.hidden=64", &["[policy]", "64"]),
+        ("policy.bias=\"yes\"", &["[policy]", "yes"]),
+        ("method.sigma=nan", &["method.sigma", "above 0"]),
+        ("optimizer.name=adagrad", &["optimizer.name", "adam"]),
+        ("arithmetic.matmul=f31", &["arithmetic.matmul", "f32"]),
+        ("seed=-1", &["seed = -1"]),
+        ("task=3", &["task"]),
+    ] {
+        refused(&["--set", set], says);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_an_experiment_is_named() {
+    refused_file("[task]\nenv = \"CartPole-v1\"\n", &["mine.toml", "no [stop]", "generations"]);
+    refused_file("[stop]\ngenerations = 1\n", &["mine.toml", "no task"]);
+    refused_file("[task]\nenv = 3\n[stop]\ngenerations = 1\n", &["mine.toml", "[task]"]);
+    refused_file("[task\n", &["mine.toml", "not a TOML file"]);
+    refused_file("", &["mine.toml"]);
+    let place = Place::new();
+    for missing in ["missing.toml", "."] {
+        for command in ["train", "check", "sweep"] {
+            place
+                .es_train(&[command, missing])
+                .exits_with(2)
+                .says(&[&format!("es-train: {missing}: ")]);
+        }
+    }
+}
+
+#[test]
+fn a_table_that_the_method_does_not_use_is_a_warning() {
+    let place = Place::new().with_file("mine.toml", &format!("{SMALL}[ppo]\nclip = 0.2\n"));
+    let train = ["train", "mine.toml", "--out", "run", "-q"];
+    place
+        .es_train(&train)
+        .exits_with(0)
+        .says(&["warning: mine.toml: this method does not use [ppo]"]);
+}
+
+#[test]
+fn ranks_in_one_process_and_a_launcher_exclude_each_other() {
+    let place = small();
+    let arguments = ["train", "small.toml", "--out", "run", "--ranks", "2"];
+    let mut command = place.command(&arguments);
+    command.env("OMPI_COMM_WORLD_SIZE", "2").env("OMPI_COMM_WORLD_RANK", "0");
+    let outcome = Outcome::new(&arguments, command.output().unwrap()).exits_with(2);
+    outcome.says(&["--ranks", "OMPI_COMM_WORLD_SIZE"]);
+    assert!(!place.path("run").exists());
+}
+
+#[test]
+fn a_launcher_of_one_process_is_no_launcher() {
+    let place = small();
+    let arguments = ["train", "small.toml", "--out", "run", "--ranks", "2"];
+    let mut command = place.command(&arguments);
+    command.env("SLURM_STEP_NUM_TASKS", "1").env("SLURM_PROCID", "0");
+    Outcome::new(&arguments, command.output().unwrap()).exits_with(0);
+}
+
+// What a run leaves behind
+
+#[test]
+fn evaluate_refuses_what_it_cannot_play() {
+    let place = trained();
+    let evaluate =
+        |arguments: &[&str]| place.es_train(&[&["evaluate"], arguments].concat()).exits_with(2);
+    evaluate(&["nowhere"]).says(&["nowhere: no run here"]);
+    evaluate(&["."]).says(&[".: no run here"]);
+    evaluate(&["run", "--arithmetic", "f31"]).says(&["f31", "f32"]);
+    evaluate(&["run", "--episodes", "0"]);
+    std::fs::write(place.path("run/policy.safetensors"), "nonsense").unwrap();
+    let outcome = place.es_train(&["evaluate", "run"]).exits_with(1);
+    outcome.says(&["run/policy.safetensors: damaged or not a safetensors file"]);
+    std::fs::remove_file(place.path("run/policy.safetensors")).unwrap();
+    place.es_train(&["evaluate", "run"]).exits_with(1).says(&["run/policy.safetensors"]);
+}
+
+// Check and list
+
+#[test]
+fn a_policy_that_does_not_fit_is_refused() {
+    let place = trained();
+    let policy = argument(&place.path("run/policy.safetensors")).to_owned();
+    for (set, says) in [
+        ("policy.hidden=[4]", &["4-[8]-2 tanh", "expected 4-[4]-2 tanh"][..]),
+        ("policy.activation=relu", &["tanh", "relu"]),
+        ("policy.bias=false", &["without bias"]),
+        ("task.env=Pendulum-v1", &["4-[8]-2", "expected 3-[8]-1"]),
+        ("policy.normalize_observations=true", &["normalize_observations = false, expected true"]),
+    ] {
+        refused(&["--init-from", &policy, "--set", set], &[&["policy.safetensors"], says].concat());
+    }
+    refused(&["--init-from", "nowhere.safetensors"], &["nowhere.safetensors"]);
+    refused(&["--init-from", "small.toml"], &["small.toml", "not a safetensors file"]);
+}
