@@ -31,7 +31,7 @@
 //! # The house
 //! | floor | modules | what lives there |
 //! | --- | --- | --- |
-//! | 0 | [`seed`], [`noise`], [`arithmetic`], [`comm`] | seeds, Gaussian noise, number formats, ranks |
+//! | 0 | [`seed`], [`noise`], [`arithmetic`], [`simd`], [`comm`] | seeds, Gaussian noise, number formats, instruction sets, ranks |
 //! | 1 | [`network`], [`optimizer`] | layers over a flat parameter vector; steps |
 //! | 2 | [`policy`], [`task`], [`crew`] | observation to action; episodes; a rank's threads |
 //! | 3 | [`method`] | how a policy is optimised |

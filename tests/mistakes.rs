@@ -88,10 +88,28 @@ fn a_value_that_makes_no_sense_is_refused_with_its_key() {
         ("optimizer.name=adagrad", &["optimizer.name", "adam"]),
         ("arithmetic.matmul=f31", &["arithmetic.matmul", "f32"]),
         ("seed=-1", &["seed = -1"]),
+        ("method.population=1000000000000", &["method.population", "at most"]),
+        ("policy.hidden=[100000,1000000]", &["policy.hidden", "at most 4000000000 parameters"]),
+        ("evaluation.episodes=1000000000000", &["evaluation.episodes", "at most"]),
         ("task=3", &["task"]),
     ] {
         refused(&["--set", set], says);
     }
+}
+
+#[test]
+fn seeds_beyond_the_largest_are_refused_before_the_first_is_trained() {
+    let largest = i64::MAX.to_string();
+    refused(&["--seed", &largest, "--seeds", "2"], &["--seeds 2", &largest]);
+}
+
+#[test]
+fn a_run_directory_whose_experiment_is_damaged_is_named() {
+    let place = trained();
+    std::fs::remove_file(place.path("run/summary.json")).unwrap();
+    std::fs::write(place.path("run/experiment.toml"), "seed = 1\n").unwrap();
+    let outcome = place.es_train(&["resume", "run"]);
+    outcome.exits_with(2).says(&["run/experiment.toml", "no task"]);
 }
 
 #[test]

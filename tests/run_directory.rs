@@ -85,3 +85,18 @@ fn the_rows_agree_with_each_other_and_with_the_summary() {
 }
 
 // Evaluation
+
+#[test]
+fn the_same_run_leaves_the_same_policy_file() {
+    let (one, other) = (trained(), trained());
+    let policy = |place: &harness::Place| place.run("run").read("policy.safetensors");
+    assert_eq!(policy(&one), policy(&other));
+}
+
+#[test]
+fn files_that_a_killed_writer_left_are_cleared_away() {
+    let place = trained();
+    std::fs::write(place.path("run/.partial-abc123"), "half").unwrap();
+    place.es_train(&["resume", "run"]).exits_with(0);
+    assert!(!place.run("run").holds(".partial-abc123"));
+}

@@ -55,7 +55,8 @@ pub(super) fn prepare_in(path: &Path, assignments: &[String]) -> Result<Option<P
         )));
     }
     let (directory, found) = RunDirectory::open(path)?;
-    let mut source = Source::from_text(&found.experiment)?;
+    let origin = path.join("experiment.toml").display().to_string();
+    let mut source = Source::from_named_text(&origin, &found.experiment)?;
     if found.summary.is_some() && assignments.is_empty() {
         print(&format!("{}: this run is finished\n", path.display()));
         return Ok(None);

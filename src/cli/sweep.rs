@@ -41,6 +41,10 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     let jobs = arguments.jobs.unwrap_or(cores).min(cells.len());
     let place = PlaceArguments { threads: Some((cores / jobs).max(1)), ranks: None, quiet: true };
     let signals = Signals::listen()?;
+    // Before anything runs: a table must not mix two sweeps.
+    for cell in &cells {
+        cell.check_same(&out.join(&cell.name))?;
+    }
 
     eprintln!("{} runs, {jobs} at a time, in {}", cells.len(), out.display());
     let next = AtomicUsize::new(0);
@@ -85,13 +89,10 @@ fn run_cell(
 ) -> Result<String, Failure> {
     let path = out.join(&cell.name);
     if RunDirectory::summary(&path).is_some() {
-        // Skipping is right only if it is the same run.
-        cell.check_same(&path)?;
         return Ok("finished before".to_owned());
     }
     let code = run_on(&Solo, place, signals, || {
         if RunDirectory::holds_run(&path) {
-            cell.check_same(&path)?;
             let prepared = prepare_in(&path, &[])?;
             return Ok(prepared.map(|prepared| Prepared { announce: false, ..prepared }));
         }

@@ -92,7 +92,15 @@ fn prepare(arguments: &TrainArguments, offset: u64) -> Result<Option<Prepared>, 
         source.set_value("policy.initial_from", path.display().to_string().into())?;
     }
     let (mut experiment, warnings) = source.resolve()?;
-    if arguments.seeds.is_some() {
+    if let Some(seeds) = arguments.seeds {
+        let last = experiment.seed + seeds as u64 - 1;
+        if i64::try_from(last).is_err() {
+            return Err(Failure::usage(format!(
+                "--seeds {seeds} from seed {} on: expected seeds of at most {}",
+                experiment.seed,
+                i64::MAX
+            )));
+        }
         experiment.seed += offset;
     }
     let plan = experiment.plan(experiment.task()?.spec())?;

@@ -2,7 +2,7 @@
 
 use es_envs::Spec;
 
-use super::{Experiment, ExperimentError, MethodSection};
+use super::{Experiment, ExperimentError, MethodSection, validate};
 use crate::method::evolution::{Evolution, EvolutionSettings, OpenaiEs, OpenaiEsSettings};
 use crate::method::{Method, Rank};
 use crate::network::{Architecture, initial_theta};
@@ -51,6 +51,7 @@ impl Experiment {
             bias: self.policy.bias,
             arithmetic: self.arithmetic.matmul.clone(),
         };
+        validate::check_size(&architecture.layers(), &architecture.hidden)?;
         let (members_per_worker, population) = match &self.method {
             MethodSection::OpenaiEs(method) => (2, method.population),
         };

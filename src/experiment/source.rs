@@ -63,6 +63,14 @@ impl Source {
         Self::parse("experiment", "experiment", text)
     }
 
+    /// Reads text that came from `origin`, which messages name.
+    ///
+    /// # Errors
+    /// If it is not TOML.
+    pub fn from_named_text(origin: &str, text: &str) -> Result<Self, ExperimentError> {
+        Self::parse(origin, "experiment", text)
+    }
+
     /// The experiment of an environment: compiled in, or all defaults and a million steps.
     ///
     /// # Errors

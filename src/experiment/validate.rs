@@ -5,6 +5,23 @@ use std::fmt::Display;
 use super::{Experiment, ExperimentError, MethodSection};
 use crate::{arithmetic, optimizer};
 
+/// Members, or episodes of an evaluation: their outcomes are held in memory on every rank.
+const MOST_MEMBERS: usize = 100_000_000;
+
+/// Parameters: theta and the optimizer's slots are held in memory on every rank.
+const MOST_PARAMETERS: u128 = 4_000_000_000;
+
+/// Checks that a network of these layers has a number of parameters that can be held at all.
+pub(super) fn check_size(
+    layers: &[(usize, usize)],
+    hidden: &[usize],
+) -> Result<(), ExperimentError> {
+    let weights = layers.iter().map(|&(inputs, outputs)| (inputs as u128 + 1) * outputs as u128);
+    let parameters = weights.fold(0, u128::saturating_add);
+    let expected = format!("a network of at most {MOST_PARAMETERS} parameters, not {parameters}");
+    require(parameters <= MOST_PARAMETERS, "policy.hidden", format!("{hidden:?}"), &expected)
+}
+
 fn require(
     holds: bool,
     key: &str,
@@ -64,6 +81,8 @@ pub(super) fn check(experiment: &Experiment) -> Result<(), ExperimentError> {
                 population,
                 "an even number of at least 2, because members come in mirrored pairs",
             )?;
+            let most = format!("at most {MOST_MEMBERS}");
+            require(population <= MOST_MEMBERS, "method.population", population, &most)?;
             above_zero("method.sigma", method.sigma)?;
             zero_or_more("method.weight_decay", method.weight_decay)?;
             zero_or_more("method.action_noise", method.action_noise)?;
@@ -86,6 +105,9 @@ pub(super) fn check(experiment: &Experiment) -> Result<(), ExperimentError> {
     at_least_one("evaluation.every", evaluation.every)?;
     at_least_one("evaluation.every_env_steps", evaluation.every_env_steps)?;
     at_least_one("evaluation.episodes", Some(evaluation.episodes))?;
+    let most = format!("at most {MOST_MEMBERS}");
+    let episodes = evaluation.episodes;
+    require(episodes <= MOST_MEMBERS as u64, "evaluation.episodes", episodes, &most)?;
     at_least_one("checkpoint.every", checkpoint.every)?;
     if let Some(seconds) = checkpoint.every_seconds {
         zero_or_more("checkpoint.every_seconds", seconds)?;

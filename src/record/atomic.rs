@@ -8,6 +8,9 @@ use tempfile::NamedTempFile;
 
 use super::RecordError;
 
+/// How the names of files that are not whole yet begin.
+const PREFIX: &str = ".partial-";
+
 /// Writes a file so that a reader, or a crash at any moment, finds either the old content or the
 /// new one: into a temporary file beside it, synced, then renamed, then the directory synced.
 ///
@@ -18,8 +21,25 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
     write(directory, path, bytes).map_err(RecordError::io(path, "write"))
 }
 
+/// Removes what writers that were killed left in this directory. Only for who has it locked.
+///
+/// # Errors
+/// If the file system refuses.
+pub(super) fn remove_partial_files(directory: &Path) -> Result<(), RecordError> {
+    let remove = || {
+        for entry in std::fs::read_dir(directory)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    };
+    remove().map_err(RecordError::io(directory, "clean up"))
+}
+
 fn write(directory: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = NamedTempFile::with_prefix_in(".partial-", directory)?;
+    let mut file = NamedTempFile::with_prefix_in(PREFIX, directory)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     readable_like_any_file(file.as_file())?;

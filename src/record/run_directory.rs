@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::atomic::remove_partial_files;
 use super::{
     Checkpoint, PolicyFile, ProgressCsv, RecordError, Recorder, Row, RunInfo, Summary,
     write_atomically,
@@ -90,6 +91,7 @@ impl RunDirectory {
     }
 
     fn with_lock(path: &Path, lock: File) -> Result<Self, RecordError> {
+        remove_partial_files(path)?;
         let log = path.join(LOG);
         let file = OpenOptions::new().create(true).append(true).open(&log);
         let log = file.map_err(RecordError::io(&log, "open"))?;

@@ -1,8 +1,10 @@
 //! Safetensors files with a checksum: readable by anybody's safetensors, refused by us if one bit
 //! is wrong.
 //!
-//! The metadata entry `checksum` is the xxh3-128 of everything else: each tensor's name, type,
-//! shape and bytes, and each other metadata entry, in the order of their names.
+//! The one metadata entry `es_train` is a JSON object of texts. Its `checksum` is the xxh3-128 of
+//! everything else: each tensor's name, type, shape and bytes, and each other text, in the order of
+//! their names. One entry, because the library writes several in an order that changes from run to
+//! run, and the same policy should be the same file.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -10,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use safetensors::{Dtype, SafeTensors, View};
 use xxhash_rust::xxh3::Xxh3;
 
+const METADATA: &str = "es_train";
 const CHECKSUM: &str = "checksum";
 const FORMAT: &str = "format";
 
@@ -164,9 +167,11 @@ impl Sealed {
     /// # Errors
     /// If the library refuses a tensor, which would be a fault of this program.
     pub fn to_bytes(&self) -> Result<Vec<u8>, SealedError> {
-        let mut metadata: HashMap<String, String> =
-            self.texts.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
-        metadata.insert(CHECKSUM.to_owned(), self.checksum());
+        let mut texts = self.texts.clone();
+        texts.insert(CHECKSUM.to_owned(), self.checksum());
+        let json = serde_json::to_string(&texts)
+            .map_err(|error| SealedError::Unreadable(error.to_string()))?;
+        let metadata = HashMap::from([(METADATA.to_owned(), json)]);
         safetensors::serialize(&self.tensors, Some(metadata))
             .map_err(|error| SealedError::Unreadable(error.to_string()))
     }
@@ -179,10 +184,11 @@ impl Sealed {
         let unreadable =
             |error: safetensors::SafeTensorError| SealedError::Unreadable(error.to_string());
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
-        let mut sealed = Sealed::default();
-        for (name, text) in metadata.metadata().iter().flatten() {
-            sealed.put_text(name, text.clone());
-        }
+        let json = metadata.metadata().as_ref().and_then(|entries| entries.get(METADATA));
+        let json = json.ok_or_else(|| SealedError::Entry(METADATA.to_owned()))?;
+        let texts =
+            serde_json::from_str(json).map_err(|_| SealedError::Entry(METADATA.to_owned()))?;
+        let mut sealed = Sealed { texts, ..Sealed::default() };
         for (name, view) in SafeTensors::deserialize(bytes).map_err(unreadable)?.tensors() {
             let data = match view.dtype() {
                 Dtype::F32 => Data::F32(
@@ -227,6 +233,11 @@ mod tests {
         let sealed = example();
         let back = Sealed::from_bytes(&sealed.to_bytes().unwrap(), "es-train test 1").unwrap();
         assert_eq!(back, sealed);
+    }
+
+    #[test]
+    fn the_same_content_is_the_same_bytes() {
+        assert_eq!(example().to_bytes().unwrap(), example().to_bytes().unwrap());
     }
 
     #[test]

@@ -122,7 +122,8 @@ impl Worker {
             Ok(result) => result,
             Err(message) => {
                 // The environment stopped in the middle of something: start with a new one.
-                self.env = self.task.environment()?;
+                let task = &self.task;
+                self.env = panics::survive(|| task.environment()).map_err(Fault::Panic)??;
                 Err(Fault::Panic(message))
             }
         }

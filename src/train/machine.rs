@@ -1,5 +1,6 @@
 //! What a job runs on: hosts, cores, the binary of each rank.
 
+use std::sync::OnceLock;
 use std::thread::available_parallelism;
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -54,9 +55,13 @@ fn features() -> Vec<String> {
     if mpi::ENABLED { vec!["mpi".to_owned()] } else { Vec::new() }
 }
 
-/// A fingerprint of the running program's file; 0 where it cannot be read.
+/// A fingerprint of the running program's file; 0 where it cannot be read. Ranks that share a
+/// process read it once.
 fn binary_hash() -> u64 {
-    std::env::current_exe().and_then(std::fs::read).map_or(0, |bytes| xxh3_64(&bytes))
+    static HASH: OnceLock<u64> = OnceLock::new();
+    *HASH.get_or_init(|| {
+        std::env::current_exe().and_then(std::fs::read).map_or(0, |bytes| xxh3_64(&bytes))
+    })
 }
 
 /// Threads for each rank where nothing is said: the cores of the machine over the ranks on it.

@@ -1,5 +1,6 @@
 //! The sweep file and the runs it describes.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -7,6 +8,7 @@ use toml::{Table, Value};
 
 use crate::cli::Failure;
 use crate::experiment::{Experiment, ExperimentError, Source};
+use crate::record::RunDirectory;
 
 /// A sweep file as it is written.
 #[derive(Debug, Deserialize)]
@@ -111,6 +113,14 @@ impl SweepFile {
                 }
             }
         }
+        let mut names = HashSet::new();
+        if let Some(twin) = cells.iter().find(|cell| !names.insert(cell.name.as_str())) {
+            return Err(Failure::usage(format!(
+                "two runs of the sweep have the name {}; give each seed, value and base file name \
+                 once",
+                twin.name
+            )));
+        }
         Ok(cells)
     }
 }
@@ -158,8 +168,12 @@ fn file_name(value: &Value) -> String {
 }
 
 impl Cell {
-    /// Checks that the run in this directory is this cell, not one of another sweep of the name.
+    /// Checks that the run in this directory, if there is one, is this cell and not one of another
+    /// sweep of the name.
     pub fn check_same(&self, path: &Path) -> Result<(), Failure> {
+        if !RunDirectory::holds_run(path) {
+            return Ok(());
+        }
         let file = path.join("experiment.toml");
         let text = std::fs::read_to_string(&file)
             .map_err(|source| ExperimentError::Read { path: file.clone(), source })?;
