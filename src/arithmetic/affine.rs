@@ -6,9 +6,9 @@
 //! output `o` of a layer of I inputs and O outputs there are `p` partial sums, where `p` follows
 //! from O alone:
 //!
-//! | O      | 1 to 7 | 8 to 31 | 32 to 63 | 64 to 127 | from 128 |
-//! |--------|--------|---------|----------|-----------|----------|
-//! | `p`    | 16     | 8       | 4        | 2         | 1        |
+//! | O      | 1 to 7 | 8 to 63 | 64 to 127 | from 128 |
+//! |--------|--------|---------|-----------|----------|
+//! | `p`    | 16     | 4       | 2         | 1        |
 //!
 //! Partial sum 0 starts from the bias of `o`, or from 0 without one, the others from 0. The inputs
 //! are taken in ascending order; input `i` goes to partial sum `k = i mod p` by
@@ -30,8 +30,7 @@ const MOST: usize = 16;
 const fn partial_sums(outputs: usize) -> usize {
     match outputs {
         0..8 => MOST,
-        8..32 => 8,
-        32..64 => 4,
+        8..64 => 4,
         64..128 => 2,
         _ => 1,
     }
@@ -121,12 +120,11 @@ fn layer_body<const WIDE: bool>(
         5 => few::<5>(weights, bias, x, y),
         6 => few::<6>(weights, bias, x, y),
         7 => few::<7>(weights, bias, x, y),
-        8..16 => blocks::<8, 8, 8>(weights, bias, x, y),
-        16..32 if WIDE => blocks::<16, 8, 8>(weights, bias, x, y),
+        8..16 => blocks::<8, 4, 4>(weights, bias, x, y),
         32..64 if WIDE => blocks::<32, 4, 4>(weights, bias, x, y),
         64..128 if WIDE => blocks::<64, 2, 2>(weights, bias, x, y),
         128.. if WIDE => blocks::<128, 1, 1>(weights, bias, x, y),
-        16..32 => blocks::<16, 8, 4>(weights, bias, x, y),
+        16..32 => blocks::<16, 4, 4>(weights, bias, x, y),
         32..64 => blocks::<32, 4, 2>(weights, bias, x, y),
         64..128 => blocks::<64, 2, 1>(weights, bias, x, y),
         128.. => blocks::<64, 1, 1>(weights, bias, x, y),
