@@ -113,20 +113,34 @@ pub(super) fn exists(path: &str) -> bool {
     KEYS.iter().any(|key| key.path == path)
 }
 
+/// What people of other systems write.
+const OTHER_WORDS: [(&str, &str); 6] = [
+    ("lr", "learning_rate"),
+    ("stepsize", "learning_rate"),
+    ("popsize", "population"),
+    ("noise_std", "sigma"),
+    ("noise_stdev", "sigma"),
+    ("l2coeff", "weight_decay"),
+];
+
 /// The existing key nearest to a misspelt one, if it is near at all.
 pub(super) fn nearest(path: &str) -> Option<String> {
-    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
+    fn split(path: &str) -> (&str, &str) {
+        path.rsplit_once('.').unwrap_or(("", path))
+    }
+    let (table, name) = split(path);
+    let name = OTHER_WORDS.iter().find(|(word, _)| *word == name).map_or(name, |(_, key)| key);
     let similarity = |known: &str| {
-        // The right key in the wrong table is as likely as a slip of the hand.
-        let whole = strsim::jaro_winkler(path, known);
-        let name = strsim::jaro_winkler(&last(path), &last(known));
-        whole.max(name * 0.99)
+        let (known_table, known_name) = split(known);
+        // The right name in the wrong table is as likely as a slip of the hand.
+        let tables = if table == known_table { 1.0 } else { 0.95 };
+        strsim::jaro_winkler(name, known_name) * tables
     };
     let near = KEYS
         .iter()
         .map(|key| (similarity(key.path), key.path))
         .max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (near.0 > 0.8).then(|| near.1.to_owned())
+    (near.0 > 0.75).then(|| near.1.to_owned())
 }
 
 #[cfg(test)]
@@ -172,6 +186,8 @@ mod tests {
         for (wrong, right) in [
             ("method.populaton", "method.population"),
             ("method.learning_rate", "optimizer.learning_rate"),
+            ("optimizer.lr", "optimizer.learning_rate"),
+            ("method.noise_stdev", "method.sigma"),
             ("sed", "seed"),
             ("evaluation.episode", "evaluation.episodes"),
         ] {
