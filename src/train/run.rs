@@ -116,7 +116,8 @@ impl Run<'_> {
             self.told_of_ties = true;
             recorder.event(&format!(
                 "warning: generation {generation}: every member returned {:?}, so there is no \
-                 direction to step in; a larger method.sigma or population explores more",
+                 direction to step in; if this goes on, a larger method.sigma or population \
+                 explores more",
                 interval.return_max
             ))?;
         }
