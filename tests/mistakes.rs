@@ -113,6 +113,26 @@ fn a_run_directory_whose_experiment_is_damaged_is_named() {
 }
 
 #[test]
+fn an_experiment_edited_after_its_checkpoint_is_refused() {
+    let place = trained();
+    std::fs::remove_file(place.path("run/summary.json")).unwrap();
+    let text = place.run("run").text("experiment.toml");
+    let edited = text.replace("sigma = 0.1", "sigma = 0.2");
+    assert_ne!(text, edited);
+    std::fs::write(place.path("run/experiment.toml"), edited).unwrap();
+    place.es_train(&["resume", "run"]).exits_with(2).says(&["not the experiment of this run"]);
+}
+
+#[test]
+fn a_finished_run_that_cannot_go_on_keeps_its_summary() {
+    let place = trained();
+    std::fs::remove_file(place.path("run/progress.csv")).unwrap();
+    let outcome = place.es_train(&["resume", "run", "--set", "stop.generations=9"]);
+    outcome.exits_with(1).says(&["progress.csv"]);
+    assert!(place.run("run").holds("summary.json"));
+}
+
+#[test]
 fn a_file_that_cannot_be_an_experiment_is_named() {
     refused_file("[task]\nenv = \"CartPole-v1\"\n", &["mine.toml", "no [stop]", "generations"]);
     refused_file("[stop]\ngenerations = 1\n", &["mine.toml", "no task"]);

@@ -189,6 +189,7 @@ fn a_mistake_in_any_cell_is_found_before_anything_runs() {
     for (sweep, says) in [
         ("base = \"nowhere.toml\"\n", &["nowhere.toml"][..]),
         ("base = []\n", &["sweep.toml", "base is empty"]),
+        ("base = \"experiment.toml\"\nseeds = []\n", &["sweep.toml", "seeds is empty"]),
         ("seeds = [1]\n", &["sweep.toml", "base"]),
         ("base = \"experiment.toml\"\nseed = 1\n", &["sweep.toml", "seed"]),
         ("base = \"experiment.toml\"\nseeds = [-1]\n", &["sweep.toml", "-1"]),

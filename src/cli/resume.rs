@@ -66,6 +66,8 @@ pub(super) fn prepare_in(path: &Path, assignments: &[String]) -> Result<Option<P
     }
     let (mut experiment, mut warnings) = source.resolve()?;
     if !assignments.is_empty() {
+        // A run that cannot go on keeps its summary.
+        directory.check_progress(found.checkpoint.as_ref().map_or(0, |c| c.counters.generation))?;
         directory.replace_experiment(&experiment.to_toml())?;
     }
     warnings.extend(found.warnings);

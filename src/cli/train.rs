@@ -199,7 +199,10 @@ pub(super) fn run_on(
             Ok(INTERRUPTED)
         }
         // Every rank has come to the same end: rank 0 speaks for all.
-        Err(error @ TrainError::Method(MethodError::AllFaulted { .. })) => {
+        Err(
+            error
+            @ (TrainError::Method(MethodError::AllFaulted { .. }) | TrainError::Experiment(_)),
+        ) => {
             let failure = Failure::from(error);
             if comm.rank() == 0 {
                 complain(&failure);

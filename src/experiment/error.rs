@@ -70,6 +70,12 @@ pub enum ExperimentError {
         /// What is missing and how to add it.
         what: String,
     },
+    /// The experiment of a run was edited after its checkpoint.
+    #[error(
+        "experiment.toml is not the experiment of this run's checkpoint, which could not go on \
+         to the same bits; undo the edit, or train the new experiment in another directory"
+    )]
+    Changed,
     /// The environment does not exist or cannot be made.
     #[error("task.env: {0}")]
     Env(#[from] EnvError),

@@ -65,6 +65,16 @@ impl Experiment {
         Ok(Source::from_text(text)?.resolve()?.0)
     }
 
+    /// A fingerprint of everything that decides the bits of a run, which a checkpoint carries: not
+    /// when it stops or is saved, nor where its first policy lies.
+    pub fn fingerprint(&self) -> String {
+        let mut decisive = self.clone();
+        decisive.stop = StopSection::default();
+        decisive.checkpoint = CheckpointSection { every: None, every_seconds: None };
+        decisive.policy.initial_from = None;
+        format!("{:016x}", xxhash_rust::xxh3::xxh3_64(decisive.to_toml().as_bytes()))
+    }
+
     /// The experiment as TOML, with every default written out.
     pub fn to_toml(&self) -> String {
         // Every section is a plain table of plain values, so this cannot fail.

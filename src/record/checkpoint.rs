@@ -10,6 +10,8 @@ const FORMAT: &str = "es-train checkpoint 1";
 /// Running totals of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counters {
+    /// The fingerprint of the experiment.
+    pub experiment: String,
     /// Generations done.
     pub generation: u64,
     /// Environment steps of training.

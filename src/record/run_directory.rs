@@ -111,6 +111,14 @@ impl RunDirectory {
         write_atomically(&self.path.join(Self::INITIAL), bytes)
     }
 
+    /// Checks that the table has the rows that a checkpoint counts on, and cuts what is past them.
+    ///
+    /// # Errors
+    /// If rows are missing.
+    pub fn check_progress(&self, generation: u64) -> Result<(), RecordError> {
+        ProgressCsv::reopen(&self.path.join(PROGRESS), generation).map(drop)
+    }
+
     /// Replaces the experiment, after `resume --set`; a finished run is then unfinished.
     ///
     /// # Errors

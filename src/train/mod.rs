@@ -90,6 +90,9 @@ pub fn train(
     let mut method = experiment.method(&plan, session.initial, &rank);
     let mut counters = Counters::default();
     if let Some(checkpoint) = session.checkpoint {
+        if checkpoint.counters.experiment != experiment.fingerprint() {
+            return Err(ExperimentError::Changed.into());
+        }
         method.restore(&checkpoint.method)?;
         counters = checkpoint.counters.clone();
     }

@@ -233,7 +233,11 @@ impl Run<'_> {
     fn save(&mut self, method: &dyn Method, recorder: &mut dyn Recorder) -> Result<(), TrainError> {
         if let Some(state) = method.save(&self.rank)? {
             // The agreed time of the generation's exchange is a little old by now.
-            let counters = Counters { wall_seconds: self.clock.seconds(), ..self.counters.clone() };
+            let counters = Counters {
+                experiment: self.session.experiment.fingerprint(),
+                wall_seconds: self.clock.seconds(),
+                ..self.counters.clone()
+            };
             let checkpoint = Checkpoint { counters, method: state };
             recorder.checkpoint(&checkpoint)?;
         }

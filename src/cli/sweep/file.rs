@@ -17,8 +17,7 @@ struct Written {
     /// One experiment file or several, relative to the sweep file.
     base: OneOrMore,
     /// Seeds; without any, each experiment's own.
-    #[serde(default)]
-    seeds: Vec<u64>,
+    seeds: Option<Vec<u64>>,
     /// Keys of the experiment, each with the values to try.
     #[serde(default)]
     grid: Table,
@@ -86,7 +85,10 @@ impl SweepFile {
                 }
             }
         }
-        Ok(SweepFile { bases, seeds: written.seeds, grid })
+        if written.seeds.as_ref().is_some_and(Vec::is_empty) {
+            return Err(wrong("seeds is empty: name one or more, or leave it out".into()));
+        }
+        Ok(SweepFile { bases, seeds: written.seeds.unwrap_or_default(), grid })
     }
 
     /// Every run: bases, then the grid with its last key fastest, then seeds.
