@@ -181,6 +181,7 @@ fn a_mistake_in_any_cell_is_found_before_anything_runs() {
         ("\"policy.action_bins\" = [5]", &["policy.action_bins"]),
         ("\"method.sigma\" = 0.1", &["sweep.toml", "a list of values"]),
         ("\"method.sigma\" = []", &["sweep.toml", "a list of values"]),
+        ("seed = [7]", &["sweep.toml", "seeds = [1, 2, 3]"]),
     ] {
         let place = place(EXPERIMENT, &format!("base = \"experiment.toml\"\n[grid]\n{grid}\n"));
         place.es_train(&CALL).exits_with(2).says(says);

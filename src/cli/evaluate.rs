@@ -20,7 +20,7 @@ pub(super) struct EvaluateArguments {
     #[arg(value_name = "RUN_DIR")]
     run: PathBuf,
     /// How many episodes.
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     episodes: u64,
     /// Seed of the episodes.
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -40,7 +40,7 @@ impl Experiment {
             ExperimentError::Value {
                 key: "policy.action_bins".into(),
                 given: self.policy.action_bins.unwrap_or_default().to_string(),
-                expected: format!("no such key: {expected}"),
+                expected,
             }
         })?;
         let architecture = Architecture {

@@ -42,12 +42,12 @@ impl ActionRule {
     /// The rule for an action space; `bins` only for continuous ones with finite bounds.
     ///
     /// # Errors
-    /// A sentence that says why the space cannot be binned.
+    /// What would have been right instead of `bins`.
     pub fn new(space: &ActionSpace, bins: Option<usize>) -> Result<Self, String> {
         match (space, bins) {
             (ActionSpace::Discrete(n), None) => Ok(ActionRule::Largest(*n)),
             (ActionSpace::Discrete(_), Some(_)) => {
-                Err("the actions are discrete already; leave policy.action_bins out".to_owned())
+                Err("no such key, because the actions are discrete already".to_owned())
             }
             (ActionSpace::Continuous { low, high }, None) => Ok(ActionRule::Clipped {
                 low: low.clone(),
@@ -56,10 +56,10 @@ impl ActionRule {
             }),
             (ActionSpace::Continuous { low, high }, Some(bins)) => {
                 if bins < 2 {
-                    return Err(format!("policy.action_bins = {bins}: expected at least 2"));
+                    return Err("at least 2".to_owned());
                 }
                 if low.iter().chain(high).any(|bound| !bound.is_finite()) {
-                    return Err("the action has no finite bounds to put bins between".to_owned());
+                    return Err("no such key, because the actions have no finite bounds".to_owned());
                 }
                 Ok(ActionRule::Binned {
                     low: low.clone(),

@@ -152,7 +152,7 @@ impl PolicyFile {
         let unfit = |found: String, expected: String| Err(Unfit { found, expected });
         let rule = match ActionRule::new(&spec.actions, self.action_bins) {
             Ok(rule) => rule,
-            Err(reason) => return unfit("binned actions".into(), format!("others: {reason}")),
+            Err(reason) => return unfit("binned actions".into(), reason),
         };
         let (inputs, outputs) = (self.architecture.inputs, self.architecture.outputs);
         if (inputs, outputs) != (spec.observation_size, rule.outputs()) {

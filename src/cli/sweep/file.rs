@@ -76,6 +76,9 @@ impl SweepFile {
             .collect::<Result<_, ExperimentError>>()?;
         let mut grid = Vec::new();
         for (key, values) in written.grid {
+            if key == "seed" {
+                return Err(wrong("[grid] seed: seeds go in seeds = [1, 2, 3]".into()));
+            }
             match values {
                 Value::Array(values) if !values.is_empty() => grid.push((key, values)),
                 other => {
