@@ -30,7 +30,7 @@ impl Env for Sizes {
     }
 
     fn step(&mut self, _action: Action<'_>, _observation: &mut [f32]) -> Result<Step, EnvError> {
-        Ok(Step { reward: 0.0, terminated: true })
+        Ok(Step::new(0.0, true))
     }
 }
 
@@ -61,11 +61,12 @@ fn measure(case: &Case, mode: &str, ranks: usize) -> (usize, f64, u64) {
     let task = Task::new(move || {
         let bound = vec![1.0; outputs];
         Ok(Sizes(Spec {
-            id: "sizes".into(),
-            observation_size: inputs,
-            actions: ActionSpace::Continuous { low: bound.clone(), high: bound },
             max_episode_steps: Some(1),
-            reward_threshold: None,
+            ..Spec::new(
+                "sizes",
+                inputs,
+                ActionSpace::Continuous { low: bound.clone(), high: bound },
+            )
         }))
     })
     .expect("sizes can always be made");

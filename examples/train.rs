@@ -30,11 +30,8 @@ struct Boat {
 impl Boat {
     fn new() -> Self {
         let spec = Spec {
-            id: "Boat-v0".into(),
-            observation_size: 2,
-            actions: ActionSpace::Continuous { low: vec![-1.0], high: vec![1.0] },
             max_episode_steps: Some(200),
-            reward_threshold: None,
+            ..Spec::new("Boat-v0", 2, ActionSpace::Continuous { low: vec![-1.0], high: vec![1.0] })
         };
         Boat { spec, position: 0.0, speed: 0.0, wind: 0.0 }
     }
@@ -67,7 +64,7 @@ impl Env for Boat {
         observation.copy_from_slice(&[self.position, self.speed]);
         let reward = -f64::from(self.position.abs()) * f64::from(DT);
         // Off the lake.
-        Ok(Step { reward, terminated: self.position.abs() > 20.0 })
+        Ok(Step::new(reward, self.position.abs() > 20.0))
     }
 }
 

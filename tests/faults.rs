@@ -250,7 +250,7 @@ impl Env for Dot {
         assert!((-0.5..=0.5).contains(&push), "{push} is outside the bounds");
         self.position += push;
         observation[0] = self.position;
-        Ok(Step { reward: -f64::from(self.position.abs()), terminated: false })
+        Ok(Step::new(-f64::from(self.position.abs()), false))
     }
 }
 
@@ -258,13 +258,7 @@ impl Env for Dot {
 fn an_environment_of_the_users_own_trains() {
     let task = Task::new(|| {
         let actions = ActionSpace::Continuous { low: vec![-0.5], high: vec![0.5] };
-        let spec = Spec {
-            id: "Dot-v0".into(),
-            observation_size: 1,
-            actions,
-            max_episode_steps: Some(20),
-            reward_threshold: None,
-        };
+        let spec = Spec { max_episode_steps: Some(20), ..Spec::new("Dot-v0", 1, actions) };
         Ok(Dot { spec, position: 0.0 })
     });
     let text = "[task]\nenv = \"Dot-v0\"\n[policy]\nhidden = [8]\n[method]\npopulation = 32\n\

@@ -57,11 +57,10 @@ impl Acrobot {
     /// An arm hanging straight down, at rest.
     pub fn new() -> Self {
         let spec = Spec {
-            id: ID.to_owned(),
-            observation_size: 6,
-            actions: ActionSpace::Discrete(3),
             max_episode_steps: Some(500),
             reward_threshold: Some(-100.0),
+            frames_per_second: 15.0,
+            ..Spec::new(ID, 6, ActionSpace::Discrete(3))
         };
         Acrobot { spec, state: [0.0; 4] }
     }
@@ -117,7 +116,7 @@ impl Env for Acrobot {
             b_turning.clamp(-TOP_SPEED_2, TOP_SPEED_2),
         ];
         let terminated = self.observe(observation) > 1.0;
-        Ok(Step { reward: if terminated { 0.0 } else { -1.0 }, terminated })
+        Ok(Step::new(if terminated { 0.0 } else { -1.0 }, terminated))
     }
 }
 
@@ -171,7 +170,7 @@ mod tests {
         let mut env = Acrobot::new();
         let step = env.step(Action::Discrete(1), &mut [0.0; 6]).unwrap();
         assert!(env.state().iter().all(|value| value.abs() < 1e-15));
-        assert_eq!(step, Step { reward: -1.0, terminated: false });
+        assert_eq!(step, Step::new(-1.0, false));
     }
 
     #[test]
@@ -179,7 +178,7 @@ mod tests {
         let mut env = Acrobot::new();
         env.set_state([PI, 0.0, 0.0, 0.0]);
         let step = env.step(Action::Discrete(1), &mut [0.0; 6]).unwrap();
-        assert_eq!(step, Step { reward: 0.0, terminated: true });
+        assert_eq!(step, Step::new(0.0, true));
     }
 
     #[test]

@@ -58,11 +58,10 @@ impl CartPole {
     /// A cart at the centre with its pole upright and at rest.
     pub fn new() -> Self {
         let spec = Spec {
-            id: ID.to_owned(),
-            observation_size: 4,
-            actions: ActionSpace::Discrete(2),
             max_episode_steps: Some(500),
             reward_threshold: Some(475.0),
+            frames_per_second: 50.0,
+            ..Spec::new(ID, 4, ActionSpace::Discrete(2))
         };
         CartPole { spec, state: [0.0; 4], fallen: false }
     }
@@ -126,7 +125,7 @@ impl Env for CartPole {
         let terminated = position.abs() > POSITION_LIMIT || angle.abs() > ANGLE_LIMIT;
         let reward = if terminated && self.fallen { 0.0 } else { 1.0 };
         self.fallen |= terminated;
-        Ok(Step { reward, terminated })
+        Ok(Step::new(reward, terminated))
     }
 }
 
@@ -140,7 +139,7 @@ mod tests {
         let step = env.step(Action::Discrete(1), &mut [0.0; 4]).unwrap();
         let [_, velocity, _, turning] = env.state();
         assert!(velocity > 0.0 && turning < 0.0);
-        assert_eq!(step, Step { reward: 1.0, terminated: false });
+        assert_eq!(step, Step::new(1.0, false));
     }
 
     #[test]
@@ -149,7 +148,7 @@ mod tests {
         env.set_state([2.39, 1.0, 0.0, 0.0]);
         let last = env.step(Action::Discrete(1), &mut [0.0; 4]).unwrap();
         let beyond = env.step(Action::Discrete(1), &mut [0.0; 4]).unwrap();
-        assert_eq!(last, Step { reward: 1.0, terminated: true });
-        assert_eq!(beyond, Step { reward: 0.0, terminated: true });
+        assert_eq!(last, Step::new(1.0, true));
+        assert_eq!(beyond, Step::new(0.0, true));
     }
 }

@@ -16,6 +16,36 @@ pub struct Spec {
     pub max_episode_steps: Option<u32>,
     /// The mean return at which Gymnasium calls the task solved, if it names one.
     pub reward_threshold: Option<f64>,
+    /// Steps in a second of the task's own time: how fast a film of it runs.
+    pub frames_per_second: f64,
+    /// Name and version of everything outside this program that decides what a step does: a
+    /// physics library, a Python package. Empty where there is nothing of the kind.
+    pub software: Vec<(String, String)>,
+}
+
+impl Spec {
+    /// A task without time limit, threshold and foreign software, 30 steps a second.
+    ///
+    /// ```
+    /// use es_envs::{ActionSpace, Spec};
+    ///
+    /// let spec = Spec {
+    ///     max_episode_steps: Some(200),
+    ///     ..Spec::new("Boat-v0", 3, ActionSpace::Discrete(2))
+    /// };
+    /// assert_eq!(spec.reward_threshold, None);
+    /// ```
+    pub fn new(id: impl Into<String>, observation_size: usize, actions: ActionSpace) -> Self {
+        Spec {
+            id: id.into(),
+            observation_size,
+            actions,
+            max_episode_steps: None,
+            reward_threshold: None,
+            frames_per_second: 30.0,
+            software: Vec::new(),
+        }
+    }
 }
 
 /// The set of legal actions.
@@ -30,6 +60,23 @@ pub enum ActionSpace {
         /// Largest legal value of each component, length `A`.
         high: Vec<f32>,
     },
+    /// `A` choices at once, the `i`-th out of `0 .. n[i]`.
+    MultiDiscrete(Vec<usize>),
+}
+
+impl ActionSpace {
+    /// An action of this space in words, such as `3 choices` or `6 numbers`.
+    pub fn describe(&self) -> String {
+        match self {
+            ActionSpace::Discrete(n) => format!("{n} choices"),
+            ActionSpace::Continuous { low, .. } if low.len() == 1 => "1 number".to_owned(),
+            ActionSpace::Continuous { low, .. } => format!("{} numbers", low.len()),
+            ActionSpace::MultiDiscrete(n) => {
+                let factors: Vec<String> = n.iter().map(usize::to_string).collect();
+                format!("{} choices", factors.join("x"))
+            }
+        }
+    }
 }
 
 /// An action handed to [`Env::step`].
@@ -39,6 +86,8 @@ pub enum Action<'a> {
     Discrete(usize),
     /// `A` numbers inside the bounds of the space.
     Continuous(&'a [f32]),
+    /// The index of each of `A` choices.
+    MultiDiscrete(&'a [usize]),
 }
 
 /// What one step gave.
@@ -46,9 +95,35 @@ pub enum Action<'a> {
 pub struct Step {
     /// The reward of this step.
     pub reward: f64,
-    /// The task itself has ended: no further step is allowed before a reset.
+    /// The task itself has ended: the next call should be a reset.
     /// (Running out of time is not termination, see [`Spec::max_episode_steps`].)
     pub terminated: bool,
+    /// The environment cuts the episode off for a reason of its own. Almost none does: the time
+    /// limit belongs to whoever runs the episode.
+    pub truncated: bool,
+}
+
+impl Step {
+    /// A step of an environment that never cuts an episode off itself.
+    pub fn new(reward: f64, terminated: bool) -> Self {
+        Step { reward, terminated, truncated: false }
+    }
+
+    /// Whether the episode ends here, for either reason.
+    pub fn ends(&self) -> bool {
+        self.terminated || self.truncated
+    }
+}
+
+/// What an environment looks like to a person: rows of pixels from the top, three bytes each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Red, green and blue of every pixel: `3 * width * height` bytes.
+    pub rgb: Vec<u8>,
 }
 
 /// Why an environment could not be made or could not go on.
@@ -71,6 +146,39 @@ pub enum EnvError {
         given: String,
         /// What the space allows.
         expected: String,
+    },
+    /// An option of `[task.options]` is wrong.
+    #[error("{env}: {reason}")]
+    Options {
+        /// The environment's id.
+        env: String,
+        /// Which option, and what would be right.
+        reason: String,
+    },
+    /// Something that the environment needs is not on this machine.
+    #[error("{env} needs {missing}")]
+    Missing {
+        /// The environment's id.
+        env: String,
+        /// What is missing, where it was looked for and the command that installs it.
+        missing: String,
+    },
+    /// The process that runs the environment is gone or does not answer. Playing the episode
+    /// again in a new environment may well work.
+    #[error("{env}: {reason}")]
+    Lost {
+        /// The environment's id.
+        env: String,
+        /// What happened, with its last words.
+        reason: String,
+    },
+    /// There is no picture of this environment.
+    #[error("{env} cannot be drawn: {reason}")]
+    NoPicture {
+        /// The environment's id.
+        env: String,
+        /// Why not, and what would help.
+        reason: String,
     },
     /// Something else went wrong inside the environment.
     #[error("{env}: {reason}")]
@@ -102,4 +210,25 @@ pub trait Env: Send {
     /// # Errors
     /// If the action is not in the action space, or the environment failed.
     fn step(&mut self, action: Action<'_>, observation: &mut [f32]) -> Result<Step, EnvError>;
+
+    /// A picture of the present state. Never changes what later steps do.
+    ///
+    /// # Errors
+    /// If the environment cannot be drawn; this one is for those that nobody has drawn yet.
+    fn render(&mut self) -> Result<Picture, EnvError> {
+        Err(EnvError::NoPicture {
+            env: self.spec().id.clone(),
+            reason: "its `render` is not implemented".to_owned(),
+        })
+    }
+
+    /// Builds the environment anew, so that nothing of the episodes before is left, where that is
+    /// cheaper than making another one. `false` if it does not know how: the caller then makes
+    /// another one.
+    ///
+    /// # Errors
+    /// If it cannot be built.
+    fn renew(&mut self) -> Result<bool, EnvError> {
+        Ok(false)
+    }
 }

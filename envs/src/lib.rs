@@ -12,9 +12,9 @@
 //! An environment is made by its id, or by its own type when the caller knows it:
 //!
 //! ```
-//! use es_envs::{Action, Env, make};
+//! use es_envs::{Action, Env, Setting, make};
 //!
-//! let mut env = make("CartPole-v1")?;
+//! let mut env = make("CartPole-v1", &Setting::default())?;
 //! let mut observation = vec![0.0; env.spec().observation_size];
 //! env.reset(7, &mut observation)?;
 //! let mut total = 0.0;
@@ -47,7 +47,7 @@
 //!    calling program, and panics.
 
 #![deny(missing_docs)]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod acrobot;
 mod action;
@@ -58,6 +58,7 @@ mod mountain_car_continuous;
 mod pendulum;
 mod registry;
 mod reset;
+mod setting;
 mod trigonometry;
 
 pub use acrobot::Acrobot;
@@ -66,4 +67,5 @@ pub use env::*;
 pub use mountain_car::MountainCar;
 pub use mountain_car_continuous::MountainCarContinuous;
 pub use pendulum::Pendulum;
-pub use registry::{ids, make};
+pub use registry::{Provider, ids, make, provider, register};
+pub use setting::{Options, Setting, Tools};

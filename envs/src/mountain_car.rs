@@ -47,11 +47,9 @@ impl MountainCar {
     /// A car at position 0, at rest.
     pub fn new() -> Self {
         let spec = Spec {
-            id: ID.to_owned(),
-            observation_size: 2,
-            actions: ActionSpace::Discrete(3),
             max_episode_steps: Some(200),
             reward_threshold: Some(-110.0),
+            ..Spec::new(ID, 2, ActionSpace::Discrete(3))
         };
         MountainCar { spec, state: [0.0; 2] }
     }
@@ -100,7 +98,7 @@ impl Env for MountainCar {
 
         self.state = [position, velocity];
         self.observe(observation);
-        Ok(Step { reward: -1.0, terminated: position >= GOAL && velocity >= 0.0 })
+        Ok(Step::new(-1.0, position >= GOAL && velocity >= 0.0))
     }
 }
 

@@ -56,11 +56,9 @@ impl MountainCarContinuous {
     /// A car at position 0, at rest.
     pub fn new() -> Self {
         let spec = Spec {
-            id: ID.to_owned(),
-            observation_size: 2,
-            actions: ActionSpace::Continuous { low: vec![-1.0], high: vec![1.0] },
             max_episode_steps: Some(999),
             reward_threshold: Some(90.0),
+            ..Spec::new(ID, 2, ActionSpace::Continuous { low: vec![-1.0], high: vec![1.0] })
         };
         MountainCarContinuous { spec, state: [0.0; 2], single: false }
     }
@@ -136,7 +134,7 @@ impl Env for MountainCarContinuous {
         self.single = true;
         self.state = [position, velocity].map(|value| self.rounded(value));
         self.observe(observation);
-        Ok(Step { reward, terminated })
+        Ok(Step::new(reward, terminated))
     }
 }
 
@@ -163,6 +161,6 @@ mod tests {
     #[test]
     fn reaching_the_goal_is_worth_a_hundred() {
         let (last, _) = step([0.44, 0.05], 0.0);
-        assert_eq!(last, Step { reward: 100.0, terminated: true });
+        assert_eq!(last, Step::new(100.0, true));
     }
 }

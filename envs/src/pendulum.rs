@@ -45,11 +45,12 @@ impl Pendulum {
     /// A pendulum standing upright, at rest.
     pub fn new() -> Self {
         let spec = Spec {
-            id: ID.to_owned(),
-            observation_size: 3,
-            actions: ActionSpace::Continuous { low: vec![-STRONGEST], high: vec![STRONGEST] },
             max_episode_steps: Some(200),
-            reward_threshold: None,
+            ..Spec::new(
+                ID,
+                3,
+                ActionSpace::Continuous { low: vec![-STRONGEST], high: vec![STRONGEST] },
+            )
         };
         Pendulum { spec, state: [0.0; 2] }
     }
@@ -104,7 +105,7 @@ impl Env for Pendulum {
         let turning = (turning + turning_rate * SECONDS_PER_STEP).clamp(-TOP_SPEED, TOP_SPEED);
         self.state = [angle + turning * SECONDS_PER_STEP, turning];
         self.observe(observation);
-        Ok(Step { reward: -cost, terminated: false })
+        Ok(Step::new(-cost, false))
     }
 }
 
@@ -115,7 +116,7 @@ mod tests {
     #[test]
     fn a_pendulum_upright_and_at_rest_costs_nothing() {
         let step = Pendulum::new().step(Action::Continuous(&[0.0]), &mut [0.0; 3]).unwrap();
-        assert_eq!(step, Step { reward: 0.0, terminated: false });
+        assert_eq!(step, Step::new(0.0, false));
     }
 
     #[test]

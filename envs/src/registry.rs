@@ -1,46 +1,144 @@
 //! From an id to an environment.
 
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
 use crate::{
-    Acrobot, CartPole, Env, EnvError, MountainCar, MountainCarContinuous, Pendulum, acrobot,
-    cart_pole, mountain_car, mountain_car_continuous, pendulum,
+    Acrobot, CartPole, Env, EnvError, MountainCar, MountainCarContinuous, Pendulum, Setting,
+    acrobot, cart_pole, mountain_car, mountain_car_continuous, pendulum,
 };
 
-/// Makes one environment.
+/// Who makes an environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provider {
+    /// This crate.
+    BuiltIn,
+    /// Another crate, through [`register`].
+    Registered,
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Provider::BuiltIn => "built in",
+            Provider::Registered => "registered",
+        })
+    }
+}
+
+type Make = dyn Fn(&Setting) -> Result<Box<dyn Env>, EnvError> + Send + Sync;
+
+/// An environment that [`register`] brought.
+struct Registration {
+    id: String,
+    make: Arc<Make>,
+}
+
+static REGISTERED: RwLock<Vec<Registration>> = RwLock::new(Vec::new());
+
+/// Makes one of this crate's own environments.
 type Constructor = fn() -> Box<dyn Env>;
 
-/// Every id that can be made, with its constructor in the same place of `CONSTRUCTORS`.
-const IDS: [&str; 5] =
-    [cart_pole::ID, mountain_car::ID, mountain_car_continuous::ID, pendulum::ID, acrobot::ID];
-
-const CONSTRUCTORS: [Constructor; IDS.len()] = [
-    boxed::<CartPole>,
-    boxed::<MountainCar>,
-    boxed::<MountainCarContinuous>,
-    boxed::<Pendulum>,
-    boxed::<Acrobot>,
+const BUILT_IN: [(&str, Constructor); 5] = [
+    (cart_pole::ID, boxed::<CartPole>),
+    (mountain_car::ID, boxed::<MountainCar>),
+    (mountain_car_continuous::ID, boxed::<MountainCarContinuous>),
+    (pendulum::ID, boxed::<Pendulum>),
+    (acrobot::ID, boxed::<Acrobot>),
 ];
 
 fn boxed<E: Env + Default + 'static>() -> Box<dyn Env> {
     Box::new(E::default())
 }
 
-/// Every id that [`make`] knows.
-pub fn ids() -> &'static [&'static str] {
-    &IDS
+/// Every id with its provider, whether or not it can be made on this machine: those of this crate
+/// first, then those of [`register`].
+pub fn ids() -> Vec<(String, Provider)> {
+    let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
+    let built_in = BUILT_IN.iter().map(|(id, _)| ((*id).to_owned(), Provider::BuiltIn));
+    built_in
+        .chain(registered.iter().map(|entry| (entry.id.clone(), Provider::Registered)))
+        .collect()
+}
+
+/// Adds an environment of another crate, which [`make`] then knows by its id. `make` is called
+/// once for every thread that plays.
+///
+/// # Errors
+/// If the id is taken.
+///
+/// ```
+/// use es_envs::{CartPole, Env, Setting};
+///
+/// es_envs::register("Pole-v7", |setting| {
+///     setting.no_options("Pole-v7")?;
+///     Ok(Box::new(CartPole::new()))
+/// })?;
+/// assert!(es_envs::make("Pole-v7", &Setting::default()).is_ok());
+/// # Ok::<(), es_envs::EnvError>(())
+/// ```
+pub fn register(
+    id: &str,
+    make: impl Fn(&Setting) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
+) -> Result<(), EnvError> {
+    if ids().iter().any(|(known, _)| known == id) {
+        return Err(EnvError::Failed {
+            env: id.to_owned(),
+            reason: "there is an environment of this id already; register yours under another"
+                .to_owned(),
+        });
+    }
+    let entry = Registration { id: id.to_owned(), make: Arc::new(make) };
+    REGISTERED.write().unwrap_or_else(PoisonError::into_inner).push(entry);
+    Ok(())
+}
+
+/// An environment that exists, whether or not it can be made on this machine.
+enum Found {
+    BuiltIn(Constructor),
+    Registered(Arc<Make>),
+}
+
+fn find(id: &str) -> Result<Found, EnvError> {
+    if let Some((_, make)) = BUILT_IN.iter().find(|(known, _)| *known == id) {
+        return Ok(Found::BuiltIn(*make));
+    }
+    let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some(entry) = registered.iter().find(|entry| entry.id == id) {
+        return Ok(Found::Registered(entry.make.clone()));
+    }
+    drop(registered);
+    let known: Vec<String> = ids().into_iter().map(|(known, _)| known).collect();
+    Err(EnvError::Unknown { id: id.to_owned(), known: known.join(", ") })
+}
+
+/// Who makes the environment with this id.
+///
+/// # Errors
+/// [`EnvError::Unknown`], with the list of known ids, if nobody does.
+pub fn provider(id: &str) -> Result<Provider, EnvError> {
+    Ok(match find(id)? {
+        Found::BuiltIn(_) => Provider::BuiltIn,
+        Found::Registered(_) => Provider::Registered,
+    })
 }
 
 /// Makes the environment with this id.
 ///
 /// # Errors
-/// [`EnvError::Unknown`], with the list of known ids, if there is none.
+/// [`EnvError::Unknown`], with the list of known ids, if there is none; [`EnvError::Options`] if
+/// an option is wrong; [`EnvError::Missing`] if this machine lacks what it needs.
 ///
 /// ```
-/// let error = es_envs::make("CartPole-v7").err().unwrap();
+/// let error = es_envs::make("CartPole-v7", &es_envs::Setting::default()).err().unwrap();
 /// assert!(error.to_string().contains("known: CartPole-v1, MountainCar-v0"));
 /// ```
-pub fn make(id: &str) -> Result<Box<dyn Env>, EnvError> {
-    match IDS.iter().position(|&known| known == id) {
-        Some(place) => Ok(CONSTRUCTORS[place]()),
-        None => Err(EnvError::Unknown { id: id.to_owned(), known: IDS.join(", ") }),
+pub fn make(id: &str, setting: &Setting) -> Result<Box<dyn Env>, EnvError> {
+    match find(id)? {
+        Found::BuiltIn(make) => {
+            setting.no_options(id)?;
+            Ok(make())
+        }
+        Found::Registered(make) => make(setting),
     }
 }

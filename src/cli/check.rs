@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{ExperimentArguments, Failure, print};
+use super::{ExperimentArguments, Failure, ToolArguments, print};
 use crate::experiment::MethodSection;
 use crate::method::evolution::{Traffic, UpdateMode, Workload};
 use crate::record::quantity;
@@ -11,6 +11,8 @@ use crate::record::quantity;
 pub(super) struct CheckArguments {
     #[command(flatten)]
     experiment: ExperimentArguments,
+    #[command(flatten)]
+    tools: ToolArguments,
 }
 
 /// Ranks for which the costs are shown.
@@ -18,7 +20,7 @@ const RANKS: [usize; 4] = [1, 2, 8, 64];
 
 pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
     let (experiment, warnings) = arguments.experiment.source()?.resolve()?;
-    let task = experiment.task()?;
+    let task = experiment.task(&arguments.tools.tools())?;
     let plan = experiment.plan(task.spec())?;
     experiment.initial_policy(&plan)?;
     for warning in warnings {

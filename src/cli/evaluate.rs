@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use es_envs::Setting;
 
-use super::{Failure, print};
+use super::{Failure, ToolArguments, print};
 use crate::comm::Solo;
 use crate::crew::Crew;
 use crate::method::Rank;
@@ -28,6 +29,8 @@ pub(super) struct EvaluateArguments {
     /// Compute in this number format instead of the policy's own.
     #[arg(long, value_name = "FORMAT")]
     arithmetic: Option<String>,
+    #[command(flatten)]
+    tools: ToolArguments,
 }
 
 pub(super) fn run(arguments: &EvaluateArguments) -> Result<u8, Failure> {
@@ -38,8 +41,14 @@ pub(super) fn run(arguments: &EvaluateArguments) -> Result<u8, Failure> {
         )));
     }
     let policy = RunDirectory::policy(&arguments.run)?;
-    let task =
-        Task::registered(&policy.env).with_context(|| format!("{}", arguments.run.display()))?;
+    let setting = Setting {
+        options: policy.options.clone(),
+        tools: arguments.tools.tools(),
+        pictures: false,
+    };
+    let task = Task::registered(&policy.env, setting)
+        .with_context(|| format!("{}", arguments.run.display()))?
+        .fresh(policy.fresh);
     let plan = policy
         .plan(task.spec(), arguments.arithmetic.as_deref())
         .map_err(|error| Failure::failed(error.to_string()))?;

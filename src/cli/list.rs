@@ -1,7 +1,7 @@
 //! `es-train list`
 
 use clap::ValueEnum;
-use es_envs::ActionSpace;
+use es_envs::{EnvError, Setting, Tools};
 
 use super::{Failure, print};
 use crate::experiment::KEYS;
@@ -19,9 +19,9 @@ pub(super) enum What {
     Keys,
 }
 
-pub(super) fn run(what: What) -> Result<u8, Failure> {
+pub(super) fn run(what: What, tools: &Tools) -> Result<u8, Failure> {
     match what {
-        What::Envs => print(&envs()),
+        What::Envs => print(&envs(tools)),
         What::Methods => print(&names(method::NAMES)),
         What::Arithmetics => print(&names(arithmetic::NAMES)),
         What::Keys => print(&keys()),
@@ -33,25 +33,48 @@ fn names(names: &[&str]) -> String {
     names.iter().map(|name| format!("{name}\n")).collect()
 }
 
-fn envs() -> String {
-    let header = ["id", "observation", "actions", "limit", "solved at"].map(String::from);
-    let rows = es_envs::ids().iter().filter_map(|id| es_envs::make(id).ok()).map(|env| {
-        let spec = env.spec();
-        let actions = match &spec.actions {
-            ActionSpace::Discrete(n) => format!("{n} choices"),
-            ActionSpace::Continuous { low, .. } => {
-                format!("{} number{}", low.len(), if low.len() == 1 { "" } else { "s" })
-            }
-        };
-        [
-            spec.id.clone(),
-            spec.observation_size.to_string(),
-            actions,
-            spec.max_episode_steps.map_or("-".into(), |limit| limit.to_string()),
-            spec.reward_threshold.map_or("-".into(), |threshold| threshold.to_string()),
-        ]
-    });
-    columns(std::iter::once(header).chain(rows).collect())
+fn envs(tools: &Tools) -> String {
+    let header = ["id", "observation", "actions", "limit", "solved at", "provider", "here"]
+        .map(String::from);
+    let setting = Setting { tools: tools.clone(), ..Setting::default() };
+    let mut missing: Vec<String> = Vec::new();
+    let rows: Vec<_> = es_envs::ids()
+        .into_iter()
+        .map(|(id, provider)| {
+            let unknown = "?".to_owned();
+            let (shape, here) = match es_envs::make(&id, &setting) {
+                Ok(env) => {
+                    let spec = env.spec();
+                    let shape = [
+                        spec.observation_size.to_string(),
+                        spec.actions.describe(),
+                        spec.max_episode_steps.map_or("-".into(), |limit| limit.to_string()),
+                        spec.reward_threshold.map_or("-".into(), |at| at.to_string()),
+                    ];
+                    (shape, "yes".to_owned())
+                }
+                Err(error) => {
+                    let reason = match error {
+                        EnvError::Missing { missing, .. } => missing,
+                        other => other.to_string(),
+                    };
+                    let known = missing.iter().position(|text| *text == reason);
+                    let number = known.unwrap_or_else(|| {
+                        missing.push(reason);
+                        missing.len() - 1
+                    });
+                    ([(); 4].map(|()| unknown.clone()), format!("no [{}]", number + 1))
+                }
+            };
+            let [observation, actions, limit, solved] = shape;
+            [id, observation, actions, limit, solved, provider.to_string(), here]
+        })
+        .collect();
+    let mut text = columns(std::iter::once(header).chain(rows).collect());
+    for (index, reason) in missing.iter().enumerate() {
+        text += &format!("[{}] needs {reason}\n", index + 1);
+    }
+    text
 }
 
 fn keys() -> String {

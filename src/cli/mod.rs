@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use es_envs::Tools;
 
 use crate::experiment::ExperimentError;
 use crate::train::TrainError;
@@ -56,6 +57,8 @@ enum Command {
         /// What to list.
         #[arg(value_enum)]
         what: list::What,
+        #[command(flatten)]
+        tools: ToolArguments,
     },
 }
 
@@ -88,6 +91,31 @@ struct PlaceArguments {
     /// Print nothing but the run directory, errors and warnings.
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    tools: ToolArguments,
+}
+
+/// Where this machine keeps what some environments need.
+#[derive(Clone, Debug, Default, Args)]
+struct ToolArguments {
+    /// The Python with the packages of Gymnasium's environments [default: ES_TRAIN_PYTHON, else the
+    /// one on the PATH].
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+    /// MuJoCo's library [default: ES_TRAIN_MUJOCO_LIB, else that of the Python].
+    #[arg(long, value_name = "PATH")]
+    mujoco_lib: Option<PathBuf>,
+}
+
+impl ToolArguments {
+    /// The tools that the flags name, or else the environment variables.
+    fn tools(&self) -> Tools {
+        let otherwise = Tools::from_environment();
+        Tools {
+            python: self.python.clone().or(otherwise.python),
+            mujoco_library: self.mujoco_lib.clone().or(otherwise.mujoco_library),
+        }
+    }
 }
 
 /// More than this many threads or ranks in one process is a slip of the finger, and would take the
@@ -170,7 +198,9 @@ pub fn main() -> ExitCode {
         Some(Command::Sweep(arguments)) => job::alone("sweep", || sweep::run(&arguments)),
         Some(Command::Evaluate(arguments)) => job::alone("evaluate", || evaluate::run(&arguments)),
         Some(Command::Check(arguments)) => job::alone("check", || check::run(&arguments)),
-        Some(Command::List { what }) => job::alone("list", || list::run(what)),
+        Some(Command::List { what, tools }) => {
+            job::alone("list", || list::run(what, &tools.tools()))
+        }
     }
 }
 

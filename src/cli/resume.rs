@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use es_envs::Tools;
 
 use super::signals::Signals;
 use super::train::{Prepared, run_on};
@@ -43,11 +44,15 @@ fn prepare(arguments: &ResumeArguments) -> Result<Option<Prepared>, Failure> {
             )));
         }
     }
-    prepare_in(&arguments.run, &arguments.assignments)
+    prepare_in(&arguments.run, &arguments.assignments, &arguments.place.tools.tools())
 }
 
 /// Opens a run directory and finds what is needed to go on; `None` if the run is finished.
-pub(super) fn prepare_in(path: &Path, assignments: &[String]) -> Result<Option<Prepared>, Failure> {
+pub(super) fn prepare_in(
+    path: &Path,
+    assignments: &[String],
+    tools: &Tools,
+) -> Result<Option<Prepared>, Failure> {
     if !RunDirectory::holds_run(path) {
         return Err(Failure::usage(format!(
             "{}: no run here (no experiment.toml); give the directory that `es-train train` named",
@@ -75,7 +80,7 @@ pub(super) fn prepare_in(path: &Path, assignments: &[String]) -> Result<Option<P
     if experiment.policy.initial_from.is_some() {
         let file = path.join(RunDirectory::INITIAL).display().to_string();
         experiment.policy.initial_from = Some(file);
-        let plan = experiment.plan(experiment.task()?.spec())?;
+        let plan = experiment.plan(experiment.task(tools)?.spec())?;
         initial = experiment.initial_policy(&plan)?.map(|(_, bytes)| bytes);
     }
     let checkpoint = found.checkpoint;

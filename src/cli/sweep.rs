@@ -13,7 +13,7 @@ use self::file::{Cell, SweepFile};
 use super::resume::prepare_in;
 use super::signals::Signals;
 use super::train::{Prepared, run_on};
-use super::{FAILED, Failure, INTERRUPTED, PlaceArguments};
+use super::{FAILED, Failure, INTERRUPTED, PlaceArguments, ToolArguments};
 use crate::comm::Solo;
 use crate::record::{RunDirectory, Summary};
 use crate::train::default_threads;
@@ -29,17 +29,24 @@ pub(super) struct SweepArguments {
     /// The directory of all runs and of table.csv [default: results/SWEEP].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    tools: ToolArguments,
 }
 
 pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     let sweep = SweepFile::read(&arguments.file)?;
-    let cells = sweep.cells()?;
+    let cells = sweep.cells(&arguments.tools.tools())?;
     let out = arguments.out.clone().unwrap_or_else(|| {
         Path::new("results").join(arguments.file.file_stem().unwrap_or_default())
     });
     let cores = default_threads(&Solo);
     let jobs = arguments.jobs.unwrap_or(cores).min(cells.len());
-    let place = PlaceArguments { threads: Some((cores / jobs).max(1)), ranks: None, quiet: true };
+    let place = PlaceArguments {
+        threads: Some((cores / jobs).max(1)),
+        ranks: None,
+        quiet: true,
+        tools: arguments.tools.clone(),
+    };
     let signals = Signals::listen()?;
     // Before anything runs: a table must not mix two sweeps.
     for cell in &cells {
@@ -93,7 +100,7 @@ fn run_cell(
     }
     let code = run_on(&Solo, place, signals, || {
         if RunDirectory::holds_run(&path) {
-            let prepared = prepare_in(&path, &[])?;
+            let prepared = prepare_in(&path, &[], &place.tools.tools())?;
             return Ok(prepared.map(|prepared| Prepared { announce: false, ..prepared }));
         }
         let experiment = cell.experiment.clone();

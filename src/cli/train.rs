@@ -103,7 +103,7 @@ fn prepare(arguments: &TrainArguments, offset: u64) -> Result<Option<Prepared>, 
         }
         experiment.seed += offset;
     }
-    let plan = experiment.plan(experiment.task()?.spec())?;
+    let plan = experiment.plan(experiment.task(&arguments.place.tools.tools())?.spec())?;
     let initial = experiment.initial_policy(&plan)?.map(|(_, bytes)| bytes);
     if initial.is_some() {
         experiment.policy.initial_from = Some(RunDirectory::INITIAL.to_owned());
@@ -156,8 +156,8 @@ pub(super) fn run_on(
         Err(code) => return Ok(code),
     };
 
-    let task = shared.experiment.task()?;
-    let machine = Machine::of_job(comm)?;
+    let task = shared.experiment.task(&place.tools.tools())?;
+    let machine = Machine::of_job(comm, &task.spec().software)?;
     let (mut directory, stop_file) = match prepared {
         None => (None, PathBuf::new()),
         Some(prepared) => {

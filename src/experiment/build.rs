@@ -1,8 +1,8 @@
 //! From an experiment to the things it names.
 
-use es_envs::Spec;
+use es_envs::{Setting, Spec, Tools};
 
-use super::{Experiment, ExperimentError, MethodSection, validate};
+use super::{Experiment, ExperimentError, MethodSection, TaskSection, validate};
 use crate::method::evolution::{Evolution, EvolutionSettings, OpenaiEs, OpenaiEsSettings};
 use crate::method::{Method, Rank};
 use crate::network::{Architecture, initial_theta};
@@ -23,12 +23,16 @@ pub struct Plan {
 }
 
 impl Experiment {
-    /// The task of the registered environment that `task.env` names.
+    /// The task of the registered environment that `task.env` names, made with the `tools` of this
+    /// machine.
     ///
     /// # Errors
     /// If there is none of that id, or it cannot be made here.
-    pub fn task(&self) -> Result<Task, ExperimentError> {
-        Ok(Task::registered(&self.task.env)?)
+    pub fn task(&self, tools: &Tools) -> Result<Task, ExperimentError> {
+        let TaskSection { env, fresh, options } = &self.task;
+        let setting =
+            Setting { options: options.clone(), tools: tools.clone(), ..Setting::default() };
+        Ok(Task::registered(env, setting)?.fresh(*fresh))
     }
 
     /// The parts of the policy for an environment of this kind.

@@ -20,6 +20,12 @@ const fn key(path: &'static str, default: &'static str, help: &'static str) -> K
 pub const KEYS: &[Key] = &[
     key("seed", "1", "seed of everything random in the run"),
     key("task.env", "", "the environment's id; `es-train list envs` shows them"),
+    key(
+        "task.fresh",
+        "false",
+        "build the environment anew for every episode, if it cannot forget the one before",
+    ),
+    key("task.options", "", "the environment's constructor arguments, a table of its own"),
     key("policy.hidden", "[64, 64]", "width of each hidden layer; [] is a linear policy"),
     key("policy.activation", "\"tanh\"", "tanh or relu, after each hidden layer"),
     key("policy.bias", "true", "whether layers add a bias"),
@@ -110,7 +116,7 @@ pub(super) const TABLES_OF_OTHERS: [&str; 1] = ["ppo"];
 
 /// Whether this key exists.
 pub(super) fn exists(path: &str) -> bool {
-    KEYS.iter().any(|key| key.path == path)
+    KEYS.iter().any(|key| key.path == path) || path.starts_with("task.options.")
 }
 
 /// What people of other systems write.

@@ -1,5 +1,6 @@
 //! The tables of an experiment file and their defaults.
 
+use es_envs::Options;
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::Activation;
@@ -13,6 +14,12 @@ use crate::optimizer::Schedule;
 pub struct TaskSection {
     /// The environment's id.
     pub env: String,
+    /// Whether the environment is built anew for every episode.
+    #[serde(default)]
+    pub fresh: bool,
+    /// The environment's constructor arguments.
+    #[serde(default, skip_serializing_if = "Options::is_empty")]
+    pub options: Options,
 }
 
 /// `[policy]`

@@ -158,7 +158,13 @@ impl Source {
                 if !table.is_table() {
                     *table = Value::Table(Table::new());
                 }
-                if let Some(table) = table.as_table_mut() {
+                let (table, key) = match key.strip_prefix("options.") {
+                    Some(option) if section == "task" => {
+                        (table.as_table_mut().map(|task| options(task)), option)
+                    }
+                    _ => (table.as_table_mut(), key),
+                };
+                if let Some(table) = table {
                     table.insert(key.to_owned(), value);
                 }
             }
@@ -286,6 +292,18 @@ impl Source {
     }
 }
 
+/// The table of the environment's options; whatever else stood in its place is gone.
+fn options(task: &mut Table) -> &mut Table {
+    let place = task.entry("options").or_insert_with(|| Value::Table(Table::new()));
+    if !place.is_table() {
+        *place = Value::Table(Table::new());
+    }
+    match place {
+        Value::Table(table) => table,
+        _ => unreachable!("a table was just put there"),
+    }
+}
+
 fn exists_table(section: &str) -> bool {
     super::KEYS.iter().any(|key| key.path.split('.').next() == Some(section))
 }
@@ -293,6 +311,7 @@ fn exists_table(section: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use es_envs::Tools;
 
     fn resolve(text: &str, set: &[&str]) -> Result<Experiment, String> {
         let mut source = Source::from_text(text).map_err(|error| error.to_string())?;
@@ -301,7 +320,7 @@ mod tests {
         }
         let check = || {
             let (experiment, _) = source.resolve()?;
-            experiment.plan(experiment.task()?.spec())?;
+            experiment.plan(experiment.task(&Tools::default())?.spec())?;
             Ok(experiment)
         };
         check().map_err(|error: ExperimentError| error.to_string())

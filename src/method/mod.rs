@@ -64,6 +64,8 @@ pub struct Interval {
     pub faulted_members: u64,
     /// The first few reasons, by member.
     pub fault_reasons: Vec<String>,
+    /// What else the user should know of the episodes, first of each rank.
+    pub warnings: Vec<String>,
     /// Steps after which episodes were cut off, where the cap adapts.
     pub episode_cap: Option<u32>,
     /// Seconds of evaluating members, on rank 0.

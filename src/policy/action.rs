@@ -36,6 +36,13 @@ pub enum ActionRule {
         /// The action, as long as the bounds.
         action: Vec<f32>,
     },
+    /// Several choices at once, each the index of the largest of its own outputs.
+    LargestOfEach {
+        /// How many outputs each choice has.
+        n: Vec<usize>,
+        /// The action, as long as `n`.
+        action: Vec<usize>,
+    },
 }
 
 impl ActionRule {
@@ -46,7 +53,10 @@ impl ActionRule {
     pub fn new(space: &ActionSpace, bins: Option<usize>) -> Result<Self, String> {
         match (space, bins) {
             (ActionSpace::Discrete(n), None) => Ok(ActionRule::Largest(*n)),
-            (ActionSpace::Discrete(_), Some(_)) => {
+            (ActionSpace::MultiDiscrete(n), None) => {
+                Ok(ActionRule::LargestOfEach { n: n.clone(), action: vec![0; n.len()] })
+            }
+            (ActionSpace::Discrete(_) | ActionSpace::MultiDiscrete(_), Some(_)) => {
                 Err("no such key, because the actions are discrete already".to_owned())
             }
             (ActionSpace::Continuous { low, high }, None) => Ok(ActionRule::Clipped {
@@ -77,6 +87,7 @@ impl ActionRule {
             ActionRule::Largest(n) => *n,
             ActionRule::Clipped { action, .. } => action.len(),
             ActionRule::Binned { action, bins, .. } => action.len() * bins,
+            ActionRule::LargestOfEach { n, .. } => n.iter().sum(),
         }
     }
 
@@ -102,6 +113,14 @@ impl ActionRule {
                     action[index] = low[index] + (high[index] - low[index]) * share;
                 }
                 Ok(Action::Continuous(action))
+            }
+            ActionRule::LargestOfEach { n, action } => {
+                let mut rest = outputs;
+                for (choice, n) in action.iter_mut().zip(n) {
+                    let (scores, after) = rest.split_at(*n);
+                    (*choice, rest) = (largest(scores), after);
+                }
+                Ok(Action::MultiDiscrete(action))
             }
         }
     }
@@ -146,6 +165,15 @@ mod tests {
         assert_eq!(rule.decide(&outputs), Ok(Action::Continuous(&[0.0, 2.0])));
         assert!(ActionRule::new(&ActionSpace::Discrete(2), Some(5)).is_err());
         assert!(ActionRule::new(&bounds(), Some(1)).is_err());
+    }
+
+    #[test]
+    fn each_of_several_choices_has_outputs_of_its_own() {
+        let mut rule = ActionRule::new(&ActionSpace::MultiDiscrete(vec![2, 3]), None).unwrap();
+        assert_eq!(rule.outputs(), 5);
+        let action = rule.decide(&[0.0, 1.0, 4.0, 2.0, 3.0]);
+        assert_eq!(action, Ok(Action::MultiDiscrete(&[1, 0])));
+        assert!(ActionRule::new(&ActionSpace::MultiDiscrete(vec![2, 3]), Some(5)).is_err());
     }
 
     #[test]

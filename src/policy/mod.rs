@@ -97,6 +97,11 @@ impl ActionNoise {
         (self.generation, self.episode, self.block, self.next) = (generation, episode, 0, BLOCK);
     }
 
+    /// Goes back to the start of the episode's stream.
+    pub fn rewind(&mut self) {
+        self.start(self.generation, self.episode);
+    }
+
     fn add_to(&mut self, outputs: &mut [f32]) {
         for output in outputs {
             if self.next == BLOCK {

@@ -1,6 +1,6 @@
 //! `policy.safetensors`: a policy that is usable without the rest of the run.
 
-use es_envs::Spec;
+use es_envs::{Options, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::{Sealed, SealedError};
@@ -21,6 +21,10 @@ const FORMAT: &str = "es-train policy 1";
 pub struct PolicyFile {
     /// The environment's id.
     pub env: String,
+    /// Whether the environment was built anew for every episode.
+    pub fresh: bool,
+    /// The environment's constructor arguments.
+    pub options: Options,
     /// What the policy is made of.
     pub architecture: Architecture,
     /// `policy.action_bins` of the experiment.
@@ -39,6 +43,11 @@ pub struct PolicyFile {
 #[derive(Serialize, Deserialize)]
 struct Description {
     env: String,
+    #[serde(default)]
+    fresh: bool,
+    /// As TOML, because JSON has no infinity.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    options: String,
     inputs: usize,
     hidden: Vec<usize>,
     outputs: usize,
@@ -73,6 +82,8 @@ impl PolicyFile {
             self.architecture.clone();
         let description = Description {
             env: self.env.clone(),
+            fresh: self.fresh,
+            options: toml::to_string(&self.options).unwrap_or_default(),
             inputs,
             hidden,
             outputs,
@@ -108,6 +119,10 @@ impl PolicyFile {
         let sealed = Sealed::from_bytes(bytes, FORMAT)?;
         let description: Description = serde_json::from_str(sealed.text("policy")?)
             .map_err(|_| SealedError::Entry("policy".to_owned()))?;
+        let options = description
+            .options
+            .parse()
+            .map_err(|_: toml::de::Error| SealedError::Entry("policy".to_owned()))?;
         let architecture = Architecture {
             inputs: description.inputs,
             hidden: description.hidden,
@@ -135,6 +150,8 @@ impl PolicyFile {
         };
         Ok(PolicyFile {
             env: description.env,
+            fresh: description.fresh,
+            options,
             architecture,
             action_bins: description.action_bins,
             theta,
@@ -198,6 +215,8 @@ mod tests {
         statistics.add_episode(&sums);
         PolicyFile {
             env: "Pendulum-v1".into(),
+            fresh: true,
+            options: "limits = [0.5, inf]".parse().unwrap(),
             theta: (0..architecture.layout().parameters()).map(|i| i as f32).collect(),
             architecture,
             action_bins: None,
@@ -216,9 +235,9 @@ mod tests {
     #[test]
     fn a_policy_for_other_observations_says_so() {
         let policy = example();
-        let fits = es_envs::make("Pendulum-v1").unwrap();
+        let fits = es_envs::make("Pendulum-v1", &Default::default()).unwrap();
         assert!(policy.plan(fits.spec(), None).is_ok());
-        let other = es_envs::make("CartPole-v1").unwrap();
+        let other = es_envs::make("CartPole-v1", &Default::default()).unwrap();
         let error = policy.plan(other.spec(), None).unwrap_err().to_string();
         assert_eq!(
             error,

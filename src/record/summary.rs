@@ -1,5 +1,7 @@
 //! `summary.json`: what became of a run, written once, when it is finished.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Why a run ended.
@@ -58,6 +60,9 @@ pub struct Summary {
     pub version: String,
     /// Optional parts that this binary has.
     pub features: Vec<String>,
+    /// Libraries outside this program that decided what a step did, with their versions.
+    #[serde(default)]
+    pub software: BTreeMap<String, String>,
     /// The fingerprint of the last state.
     pub theta_hash: String,
 }

@@ -15,6 +15,28 @@ pub struct EpisodeRequest<'a> {
     pub action_noise: Option<&'a mut ActionNoise>,
     /// Where to add up the observations, in training with observation normalisation only.
     pub sums: Option<&'a mut EpisodeSums>,
+    /// Called after the reset and after every step.
+    pub watch: Option<&'a mut Frame<'a>>,
+}
+
+/// Looks at an environment between two steps.
+pub type Frame<'a> = dyn FnMut(&mut dyn Env) -> Result<(), EnvError> + 'a;
+
+impl<'a> EpisodeRequest<'a> {
+    /// The whole episode of a seed, as it is.
+    pub fn new(seed: u64, max_steps: Option<u32>) -> Self {
+        EpisodeRequest { seed, max_steps, action_noise: None, sums: None, watch: None }
+    }
+
+    /// Goes back to the start, so that the episode can be played again.
+    pub(super) fn rewind(&mut self) {
+        if let Some(noise) = &mut self.action_noise {
+            noise.rewind();
+        }
+        if let Some(sums) = &mut self.sums {
+            sums.clear();
+        }
+    }
 }
 
 /// What an episode gave.
@@ -64,9 +86,12 @@ pub(super) fn play(
     env: &mut dyn Env,
     policy: &mut Policy,
     observation: &mut [f32],
-    mut request: EpisodeRequest<'_>,
+    request: &mut EpisodeRequest<'_>,
 ) -> Result<Episode, Fault> {
     env.reset(request.seed, observation)?;
+    if let Some(watch) = &mut request.watch {
+        watch(env)?;
+    }
     let limit = request.max_steps.unwrap_or(u32::MAX);
     let mut episode = Episode { total_reward: 0.0, steps: 0 };
     while episode.steps < limit {
@@ -79,7 +104,10 @@ pub(super) fn play(
         let step = env.step(action, observation)?;
         episode.total_reward += step.reward;
         episode.steps += 1;
-        if step.terminated {
+        if let Some(watch) = &mut request.watch {
+            watch(env)?;
+        }
+        if step.ends() {
             break;
         }
     }

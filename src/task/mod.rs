@@ -1,14 +1,17 @@
 //! What is optimised: the return of an environment's episodes.
 
 mod episode;
+mod second_opinion;
 mod worker;
 
-pub use episode::{Episode, EpisodeRequest, Fault};
+pub use episode::{Episode, EpisodeRequest, Fault, Frame};
 pub use worker::{PolicyPlan, Worker, WorkerError};
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use es_envs::{Env, EnvError, Spec};
+use es_envs::{Env, EnvError, Provider, Setting, Spec};
+
+use self::second_opinion::SecondOpinion;
 
 /// A task: where environments come from, and what they look like.
 ///
@@ -17,6 +20,13 @@ use es_envs::{Env, EnvError, Spec};
 pub struct Task {
     spec: Spec,
     make: Arc<dyn Fn() -> Result<Box<dyn Env>, EnvError> + Send + Sync>,
+    /// The environment that told the spec, for the first that asks for one.
+    first: Arc<Mutex<Option<Box<dyn Env>>>>,
+    /// Whether every episode gets an environment built anew.
+    fresh: bool,
+    /// Replays a few episodes elsewhere; not for environments that the conformance tests of this
+    /// program cover.
+    second_opinion: Option<Arc<SecondOpinion>>,
 }
 
 impl Task {
@@ -28,23 +38,38 @@ impl Task {
     pub fn new<E: Env + 'static>(
         make: impl Fn() -> Result<E, EnvError> + Send + Sync + 'static,
     ) -> Result<Self, EnvError> {
-        Self::boxed(move || Ok(Box::new(make()?) as Box<dyn Env>))
+        let task = Self::boxed(move || Ok(Box::new(make()?) as Box<dyn Env>))?;
+        Ok(Task { second_opinion: Some(Arc::default()), ..task })
     }
 
     /// The task of a registered environment, by its id.
     ///
     /// # Errors
     /// If there is no such environment or it cannot be made here.
-    pub fn registered(id: &str) -> Result<Self, EnvError> {
+    pub fn registered(id: &str, setting: Setting) -> Result<Self, EnvError> {
+        let ours = matches!(es_envs::provider(id)?, Provider::BuiltIn);
         let id = id.to_owned();
-        Self::boxed(move || es_envs::make(&id))
+        let task = Self::boxed(move || es_envs::make(&id, &setting))?;
+        Ok(Task { second_opinion: (!ours).then(Arc::default), ..task })
     }
 
     fn boxed(
         make: impl Fn() -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
     ) -> Result<Self, EnvError> {
-        let spec = make()?.spec().clone();
-        Ok(Task { spec, make: Arc::new(make) })
+        let first = make()?;
+        Ok(Task {
+            spec: first.spec().clone(),
+            make: Arc::new(make),
+            first: Arc::new(Mutex::new(Some(first))),
+            fresh: false,
+            second_opinion: None,
+        })
+    }
+
+    /// With environments that are built anew for every episode, if `fresh` says so. Slow, and only
+    /// for environments that carry something from one episode to the next.
+    pub fn fresh(self, fresh: bool) -> Self {
+        Task { fresh, ..self }
     }
 
     /// What its environments look like.
@@ -57,6 +82,15 @@ impl Task {
     /// # Errors
     /// If it cannot be made.
     pub fn environment(&self) -> Result<Box<dyn Env>, EnvError> {
-        (self.make)()
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        first.map_or_else(|| (self.make)(), Ok)
+    }
+
+    /// Makes `env` ready for an episode.
+    fn prepare(&self, env: &mut Box<dyn Env>) -> Result<(), EnvError> {
+        if self.fresh && !env.renew()? {
+            *env = self.environment()?;
+        }
+        Ok(())
     }
 }

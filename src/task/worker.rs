@@ -5,10 +5,14 @@ use std::time::Duration;
 use es_envs::{Env, EnvError};
 
 use super::episode::play;
-use super::{Episode, EpisodeRequest, Fault, Task};
+use super::{Episode, EpisodeRequest, Fault, Frame, Task};
 use crate::network::{Architecture, UnknownArithmetic};
 use crate::panics;
 use crate::policy::{ActionRule, EpisodeSums, Policy, Statistics};
+
+/// How often an episode is played whose environment's process is lost: a process that dies by
+/// itself will soon be lucky, an episode that kills every process is at fault.
+const ATTEMPTS: u32 = 8;
 
 /// What a policy for a task is made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +60,8 @@ pub struct Worker {
     pub statistics: Statistics,
     /// Time spent on training episodes since it was last cleared. Class C.
     pub busy: Duration,
+    /// What the user should know of the episodes since it was last cleared.
+    pub warnings: Vec<String>,
     observation: Vec<f32>,
     sums: EpisodeSums,
 }
@@ -74,6 +80,7 @@ impl Worker {
             members: vec![vec![0.0; plan.architecture.layout().parameters()]; members],
             statistics: Statistics::new(observation_size),
             busy: Duration::ZERO,
+            warnings: Vec::new(),
             observation: vec![0.0; observation_size],
             sums: EpisodeSums::new(observation_size),
         })
@@ -84,8 +91,16 @@ impl Worker {
     /// # Errors
     /// If the episode has no return.
     pub fn evaluate(&mut self, seed: u64) -> Result<Episode, Fault> {
-        let max_steps = self.task.spec().max_episode_steps;
-        self.play(EpisodeRequest { seed, max_steps, action_noise: None, sums: None })
+        self.play(&mut EpisodeRequest::new(seed, self.task.spec().max_episode_steps))
+    }
+
+    /// Plays an evaluation episode and shows the environment to `frame` between the steps.
+    ///
+    /// # Errors
+    /// If the episode has no return or `frame` fails.
+    pub fn show<'a>(&mut self, seed: u64, frame: &'a mut Frame<'a>) -> Result<Episode, Fault> {
+        let request = EpisodeRequest::new(seed, self.task.spec().max_episode_steps);
+        self.play(&mut EpisodeRequest { watch: Some(frame), ..request })
     }
 
     /// Plays a training episode and adds its observations to the statistics, if `count` says so
@@ -104,11 +119,15 @@ impl Worker {
             (cap, limit) => cap.or(limit),
         };
         if !count {
-            return self.play(request);
+            return self.play(&mut request);
         }
         let mut sums = std::mem::take(&mut self.sums);
         sums.clear();
-        let result = self.play(EpisodeRequest { sums: Some(&mut sums), ..request });
+        let EpisodeRequest { seed, max_steps, action_noise, .. } = request;
+        let sums_of_this = Some(&mut sums);
+        let mut request =
+            EpisodeRequest { seed, max_steps, action_noise, sums: sums_of_this, watch: None };
+        let result = self.play(&mut request);
         if result.is_ok() {
             self.statistics.add_episode(&sums);
         }
@@ -116,7 +135,30 @@ impl Worker {
         result
     }
 
-    fn play(&mut self, request: EpisodeRequest<'_>) -> Result<Episode, Fault> {
+    /// Plays an episode, and again if the environment's process is lost in it.
+    fn play(&mut self, request: &mut EpisodeRequest<'_>) -> Result<Episode, Fault> {
+        for attempt in 1.. {
+            match self.play_once(request) {
+                Err(Fault::Env(lost @ EnvError::Lost { .. })) => {
+                    self.env = self.task.environment()?;
+                    if attempt == ATTEMPTS {
+                        return Err(lost.into());
+                    }
+                    self.warnings.push(format!("{lost}; playing the episode again"));
+                    request.rewind();
+                }
+                Ok(episode) => {
+                    self.ask_for_second_opinion(request, episode);
+                    return Ok(episode);
+                }
+                fault => return fault,
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    fn play_once(&mut self, request: &mut EpisodeRequest<'_>) -> Result<Episode, Fault> {
+        self.task.prepare(&mut self.env)?;
         let Worker { env, policy, observation, .. } = self;
         match panics::survive(|| play(env.as_mut(), policy, observation, request)) {
             Ok(result) => result,
@@ -127,5 +169,22 @@ impl Worker {
                 Err(Fault::Panic(message))
             }
         }
+    }
+
+    fn ask_for_second_opinion(&mut self, request: &mut EpisodeRequest<'_>, first: Episode) {
+        let Some(second) = &self.task.second_opinion else { return };
+        if request.watch.is_some() || !second.wanted(request.seed) {
+            return;
+        }
+        // The sums belong to the first playing.
+        let sums = request.sums.take();
+        request.rewind();
+        let Worker { policy, observation, .. } = self;
+        let warning = second.compare(&self.task, request.seed, first, |env| {
+            panics::survive(|| play(env, policy, observation, request))
+                .unwrap_or_else(|message| Err(Fault::Panic(message)))
+        });
+        request.sums = sums;
+        self.warnings.extend(warning);
     }
 }

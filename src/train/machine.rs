@@ -7,6 +7,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::comm::{CommError, Communicator, all_gather_equal, mpi};
 
+/// Fingerprints of the binary and of the environment's software.
+const HASH_BYTES: usize = 16;
+
 /// Longest host name that is told.
 const HOST_BYTES: usize = 64;
 
@@ -23,23 +26,34 @@ impl Machine {
     /// Looks at all ranks of the job. Collective.
     ///
     /// # Errors
-    /// If a rank failed, or runs another binary than rank 0: two versions of the program would
-    /// quietly train two different policies.
-    pub fn of_job(comm: &dyn Communicator) -> Result<Self, CommError> {
+    /// If a rank failed, or runs another binary or other `software` (name and version of what its
+    /// environments rest on) than rank 0: two versions would quietly train two different policies.
+    pub fn of_job(
+        comm: &dyn Communicator,
+        software: &[(String, String)],
+    ) -> Result<Self, CommError> {
         let mut message = binary_hash().to_le_bytes().to_vec();
+        message.extend(xxh3_64(format!("{software:?}").as_bytes()).to_le_bytes());
         let host = gethostname::gethostname().to_string_lossy().into_owned();
         let name = &host.as_bytes()[..host.len().min(HOST_BYTES)];
         message.extend(name);
-        message.resize(8 + HOST_BYTES, 0);
+        message.resize(HASH_BYTES + HOST_BYTES, 0);
         let all = all_gather_equal(comm, &message)?;
         let mut machine = Machine { hosts: Vec::new(), features: features() };
-        for (rank, message) in all.chunks_exact(8 + HOST_BYTES).enumerate() {
-            let (binary, host) = message.split_at(8);
+        for (rank, message) in all.chunks_exact(HASH_BYTES + HOST_BYTES).enumerate() {
+            let (hashes, host) = message.split_at(HASH_BYTES);
             let host = String::from_utf8_lossy(host).trim_end_matches('\0').to_owned();
-            if binary != &all[..8] {
+            let other = if hashes[..8] != all[..8] {
+                "another es-train binary"
+            } else if hashes[8..] != all[8..HASH_BYTES] {
+                "other versions of the environment's libraries (MuJoCo, Gymnasium, Python)"
+            } else {
+                ""
+            };
+            if !other.is_empty() {
                 return Err(CommError::Unavailable(format!(
-                    "rank {rank} on {host} runs another es-train binary than rank 0 on {}; \
-                     install the same build on every node",
+                    "rank {rank} on {host} runs {other} than rank 0 on {}; install the same on \
+                     every node",
                     machine.hosts[0]
                 )));
             }

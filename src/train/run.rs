@@ -112,6 +112,9 @@ impl Run<'_> {
                 interval.fault_reasons.join("; ")
             ))?;
         }
+        for warning in &interval.warnings {
+            recorder.event(&format!("warning: generation {generation}: {warning}"))?;
+        }
         if interval.return_min == interval.return_max && !self.told_of_ties {
             self.told_of_ties = true;
             recorder.event(&format!(
@@ -190,6 +193,8 @@ impl Run<'_> {
         if self.rank.comm.rank() == 0 {
             recorder.best_policy(&PolicyFile {
                 env: self.session.task.spec().id.clone(),
+                fresh: self.session.experiment.task.fresh,
+                options: self.session.experiment.task.options.clone(),
                 architecture: self.architecture.clone(),
                 action_bins: self.session.experiment.policy.action_bins,
                 theta: method.theta().to_vec(),
@@ -272,6 +277,7 @@ impl Run<'_> {
             hosts: self.session.machine.hosts.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             features: self.session.machine.features.clone(),
+            software: self.session.task.spec().software.iter().cloned().collect(),
             theta_hash: theta_hash(method.theta(), method.statistics()),
         };
         recorder.finish(&summary)?;

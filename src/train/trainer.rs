@@ -1,5 +1,7 @@
 //! Training from Rust, in one call.
 
+use es_envs::Tools;
+
 use super::{Ending, Machine, Session, TrainError, default_threads, train};
 use crate::comm::{Communicator, Solo};
 use crate::experiment::Experiment;
@@ -34,9 +36,9 @@ impl<'a> Trainer<'a> {
     /// Trains on the registered environment that the experiment names.
     ///
     /// # Errors
-    /// If there is no such environment.
+    /// If there is no such environment, or it cannot be made here.
     pub fn new(experiment: Experiment) -> Result<Self, TrainError> {
-        let task = experiment.task()?;
+        let task = experiment.task(&Tools::from_environment())?;
         Ok(Self::on(experiment, task))
     }
 
@@ -79,7 +81,7 @@ impl<'a> Trainer<'a> {
             initial: initial.as_ref(),
             checkpoint: None,
             threads: self.threads.unwrap_or_else(|| default_threads(comm)),
-            machine: &Machine::of_job(comm)?,
+            machine: &Machine::of_job(comm, &self.task.spec().software)?,
             stop_requested: &|| false,
         };
         match train(&session, comm, self.recorder.as_mut())? {

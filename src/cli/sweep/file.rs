@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use es_envs::{Spec, Tools};
 use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::cli::Failure;
-use crate::experiment::{Experiment, ExperimentError, Source};
+use crate::experiment::{Experiment, ExperimentError, Source, TaskSection};
 use crate::record::RunDirectory;
 
 /// A sweep file as it is written.
@@ -95,7 +96,8 @@ impl SweepFile {
     }
 
     /// Every run: bases, then the grid with its last key fastest, then seeds.
-    pub fn cells(&self) -> Result<Vec<Cell>, Failure> {
+    pub fn cells(&self, tools: &Tools) -> Result<Vec<Cell>, Failure> {
+        let mut specs = Specs { tools, known: Vec::new() };
         let mut points: Vec<Vec<(String, Value)>> = vec![Vec::new()];
         for (key, values) in &self.grid {
             let extend = |point: &Vec<(String, Value)>| {
@@ -111,10 +113,10 @@ impl SweepFile {
         for (path, source) in &self.bases {
             for point in &points {
                 if self.seeds.is_empty() {
-                    cells.push(cell(path, source, point, None)?);
+                    cells.push(cell(path, source, point, None, &mut specs)?);
                 }
                 for &seed in &self.seeds {
-                    cells.push(cell(path, source, point, Some(seed))?);
+                    cells.push(cell(path, source, point, Some(seed), &mut specs)?);
                 }
             }
         }
@@ -130,11 +132,29 @@ impl SweepFile {
     }
 }
 
+/// Environments that the cells share, each made once.
+struct Specs<'a> {
+    tools: &'a Tools,
+    known: Vec<(TaskSection, Spec)>,
+}
+
+impl Specs<'_> {
+    fn of(&mut self, experiment: &Experiment) -> Result<Spec, ExperimentError> {
+        if let Some((_, spec)) = self.known.iter().find(|(task, _)| *task == experiment.task) {
+            return Ok(spec.clone());
+        }
+        let spec = experiment.task(self.tools)?.spec().clone();
+        self.known.push((experiment.task.clone(), spec.clone()));
+        Ok(spec)
+    }
+}
+
 fn cell(
     path: &Path,
     source: &Source,
     point: &[(String, Value)],
     seed: Option<u64>,
+    specs: &mut Specs<'_>,
 ) -> Result<Cell, Failure> {
     let mut source = source.clone();
     let mut name = source.name().to_owned();
@@ -150,7 +170,7 @@ fn cell(
         command += &format!(" --seed {seed}");
     }
     let (experiment, _) = source.resolve()?;
-    experiment.plan(experiment.task()?.spec())?;
+    experiment.plan(&specs.of(&experiment)?)?;
     name += &format!("-seed{}", experiment.seed);
     Ok(Cell {
         name,

@@ -22,8 +22,8 @@ const TIMES_BYTES: usize = 32;
 /// Partial sums of three norms, for each noise block of a sharded update.
 const NORM_BYTES: usize = 24;
 
-/// Longest reason of a fault that is sent.
-const REASON_BYTES: usize = 256;
+/// Longest text that a rank sends: a Python traceback has room.
+const TEXT_BYTES: usize = 4096;
 
 /// What one rank has to tell.
 pub(super) struct Report<'a> {
@@ -39,6 +39,8 @@ pub(super) struct Report<'a> {
     pub pulse: Pulse,
     /// Observations of its episodes; empty without normalisation.
     pub statistics: &'a Statistics,
+    /// Whether there is something that the user should know.
+    pub warnings: bool,
 }
 
 /// What all ranks told.
@@ -51,6 +53,8 @@ pub(super) struct Gathered {
     pub idle_fraction: f64,
     /// Rank 0's.
     pub pulse: Pulse,
+    /// Whether any rank has something that the user should know.
+    pub any_warnings: bool,
 }
 
 /// Exchanges the reports. `groups` of `group_size` members each are shared out over the ranks.
@@ -74,6 +78,7 @@ pub(super) fn exchange(
         statistics: Statistics::from_bytes(&vec![0; statistics.len()]),
         idle_fraction: 0.0,
         pulse: Pulse::default(),
+        any_warnings: false,
     };
     let (mut busy, mut threads, mut longest) = (0.0, 0.0, 0.0f64);
     let mut rest = &all[..];
@@ -87,8 +92,9 @@ pub(super) fn exchange(
         longest = longest.max(f64_at(times, 0));
         busy += f64_at(times, 8);
         threads += f64::from(u32_at(times, 24));
+        let flags = u32_at(times, 28);
+        gathered.any_warnings |= flags & 4 != 0;
         if rank == 0 {
-            let flags = u32_at(times, 28);
             gathered.pulse = Pulse {
                 wall_seconds: f64_at(times, 16),
                 stop: flags & 1 != 0,
@@ -135,21 +141,25 @@ impl Traffic {
     }
 }
 
-/// Brings the first reason of a fault on each rank to all. Called only when some member faulted.
-pub(super) fn exchange_reasons(
+/// Brings a text of each rank to all; those that are not empty, in rank order. Called only when
+/// some rank has one.
+pub(super) fn exchange_texts(
     comm: &dyn Communicator,
-    first: Option<&str>,
+    mine: &str,
 ) -> Result<Vec<String>, CommError> {
-    let mut mine = [0; REASON_BYTES];
-    let text = first.unwrap_or_default().as_bytes();
-    let length = text.len().min(REASON_BYTES);
-    mine[..length].copy_from_slice(&text[..length]);
-    let all = crate::comm::all_gather_equal(comm, &mine)?;
-    Ok(all
-        .chunks_exact(REASON_BYTES)
-        .map(|bytes| String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned())
-        .filter(|reason| !reason.is_empty())
-        .collect())
+    let mine = &mine.as_bytes()[..mine.len().min(TEXT_BYTES)];
+    let lengths = crate::comm::all_gather_equal(comm, &(mine.len() as u32).to_le_bytes())?;
+    let lengths: Vec<usize> =
+        lengths.as_chunks::<4>().0.iter().map(|n| u32::from_le_bytes(*n) as usize).collect();
+    let mut all = vec![0; lengths.iter().sum()];
+    comm.all_gather(mine, &lengths, &mut all)?;
+    let mut rest = &all[..];
+    let texts = lengths.iter().map(|&length| {
+        let (text, after) = rest.split_at(length);
+        rest = after;
+        String::from_utf8_lossy(text).into_owned()
+    });
+    Ok(texts.filter(|text| !text.is_empty()).collect())
 }
 
 fn encode(report: &Report<'_>, statistics: &[u8]) -> Vec<u8> {
@@ -162,7 +172,9 @@ fn encode(report: &Report<'_>, statistics: &[u8]) -> Vec<u8> {
     bytes.extend(report.busy_seconds.to_le_bytes());
     bytes.extend(report.pulse.wall_seconds.to_le_bytes());
     bytes.extend(report.threads.to_le_bytes());
-    let flags = u32::from(report.pulse.stop) | u32::from(report.pulse.checkpoint) << 1;
+    let flags = u32::from(report.pulse.stop)
+        | u32::from(report.pulse.checkpoint) << 1
+        | u32::from(report.warnings) << 2;
     bytes.extend(flags.to_le_bytes());
     bytes.extend(statistics);
     bytes
@@ -217,6 +229,7 @@ mod tests {
                             checkpoint: comm.rank() == 1,
                         },
                         statistics: &Statistics::new(3),
+                        warnings: comm.rank() == 1,
                     };
                     exchange(comm, 7, 2, &report).map_err(|error| error.to_string())
                 },
@@ -227,6 +240,7 @@ mod tests {
                 assert_eq!(gathered.outcomes, all);
                 let pulse = Pulse { wall_seconds: 0.0, stop: true, checkpoint: false };
                 assert_eq!(gathered.pulse, pulse);
+                assert_eq!(gathered.any_warnings, size > 1);
                 assert_eq!(gathered.idle_fraction, 0.5);
             }
         }

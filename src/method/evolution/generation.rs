@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::exchange::{Gathered, Report, exchange, exchange_reasons};
+use super::exchange::{Gathered, Report, exchange, exchange_texts};
 use super::{Outcome, Search};
 use crate::comm::share;
 use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank};
@@ -151,6 +151,7 @@ impl<S: Search> Evolution<S> {
                 max_steps: self.cap,
                 action_noise: noise.as_mut(),
                 sums: None,
+                watch: None,
             };
             let played = worker.train(request, self.settings.normalize_observations)?;
             total += played.total_reward;
@@ -202,12 +203,14 @@ impl<S: Search> Method for Evolution<S> {
         let mut seen = self.statistics.clone();
         seen.clear();
         let mut busy = Duration::ZERO;
-        for worker in rank.crew.each_worker() {
+        let mut warnings = Vec::new();
+        for mut worker in rank.crew.each_worker() {
             seen.merge(&worker.statistics);
             busy += worker.busy;
+            warnings.append(&mut worker.warnings);
         }
         let began = Instant::now();
-        let Gathered { outcomes, statistics, idle_fraction, pulse } = exchange(
+        let Gathered { outcomes, statistics, idle_fraction, pulse, any_warnings } = exchange(
             rank.comm,
             self.search.population() / self.search.group_size(),
             self.search.group_size(),
@@ -218,11 +221,15 @@ impl<S: Search> Method for Evolution<S> {
                 threads: rank.crew.threads() as u32,
                 pulse: if rank.comm.rank() == 0 { pulse() } else { Pulse::default() },
                 statistics: &seen,
+                warnings: !warnings.is_empty(),
             },
         )?;
         let mut interval = self.summarize(&outcomes);
         if interval.faulted_members > 0 {
-            interval.fault_reasons = exchange_reasons(rank.comm, fault.as_deref())?;
+            interval.fault_reasons = exchange_texts(rank.comm, &fault.unwrap_or_default())?;
+        }
+        if any_warnings {
+            interval.warnings = exchange_texts(rank.comm, &warnings.join("\n"))?;
         }
         let communicate_seconds = began.elapsed().as_secs_f64();
         if interval.faulted_members == outcomes.len() as u64 {
