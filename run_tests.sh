@@ -9,10 +9,10 @@ Checks formatting, lints and documentation, and runs all tests of es-train.
   ./run_tests.sh [--no-mpi] [--no-gymnasium]
 
 It installs what is missing of MPI and libclang (apt-get, dnf or brew if that needs no password, else from PyPI into
-.venv), and Gymnasium into .venv. It stops at the first failure; the last lines say what ran and how many tests passed.
+.venv), and Gymnasium, MuJoCo and ale-py into .venv. It stops at the first failure; the last lines say what ran and how many tests passed.
 
   --no-mpi         leave out all that needs MPI, and install none
-  --no-gymnasium   leave out the comparison with freshly recorded Gymnasium trajectories
+  --no-gymnasium   leave out all that needs Python: MuJoCo, Gymnasium's environments, fresh trajectories
 END
 }
 
@@ -21,8 +21,13 @@ cd "$repo"
 # shellcheck source=scripts/mpi_env.sh
 source scripts/mpi_env.sh
 
-# The versions that the recorded trajectories in the repository come from.
-gymnasium=(gymnasium==1.4.0 'numpy==2.4.6; python_version >= "3.11"' 'numpy==2.2.6; python_version < "3.11"')
+# The versions that the recorded trajectories in the repository come from, and those that the environments are tested with.
+packages=(
+    'gymnasium[box2d,classic-control]==1.4.0' mujoco==4.0.0 ale-py==0.12.1 imageio packaging PyOpenGL
+    'numpy==2.4.6; python_version >= "3.11"' 'numpy==2.2.6; python_version < "3.11"'
+)
+installed='import importlib.metadata as m, sys, Box2D, imageio, OpenGL, pygame
+sys.exit([m.version(name) for name in ("gymnasium", "mujoco", "ale-py")] != ["1.4.0", "4.0.0", "0.12.1"])'
 
 with_mpi=1 with_gymnasium=1
 while (($#)); do
@@ -113,11 +118,15 @@ fi
 
 if [[ -n $with_gymnasium ]]; then
     python="$repo/.venv/bin/python"
-    if ! "$python" -c 'import gymnasium, sys; sys.exit(gymnasium.__version__ != "'"${gymnasium[0]#*==}"'")' 2>/dev/null; then
-        heading "installing Gymnasium"
-        venv_create "$repo"
-        "$python" -m pip install --quiet --disable-pip-version-check "${gymnasium[@]}"
+    if ! "$python" -c "$installed" >/dev/null 2>&1; then
+        heading "installing Gymnasium, MuJoCo and ale-py"
+        venv_create "$repo/.venv"
+        "$python" -m pip install --quiet --disable-pip-version-check "${packages[@]}"
     fi
+    export ES_TRAIN_PYTHON="$python"
+else
+    # No Python at all, so that what is skipped does not depend on the machine.
+    export ES_TRAIN_PYTHON=/nonexistent
 fi
 
 # ------------------------------------------------------------------------------------------ checks and tests
@@ -129,7 +138,7 @@ else
 fi
 
 if command -v shellcheck >/dev/null; then
-    check "shellcheck" shellcheck -x run_mpi.sh run_tests.sh .ci/run scripts/*.sh tests/shell/*.sh
+    check "shellcheck" shellcheck -x run_mpi.sh run_tests.sh envs/*.sh .ci/run scripts/*.sh tests/shell/*.sh
 else
     skip "shellcheck" "shellcheck is not installed"
 fi
@@ -152,6 +161,9 @@ if [[ -n $with_gymnasium ]]; then
     # --workspace rather than -p es-envs: the same build as above.
     check "Gymnasium parity on fresh trajectories" \
         env ES_ENVS_TRAJECTORIES="$scratch/trajectories" cargo test --workspace --test gymnasium_parity
+    check "recording MuJoCo trajectories" "$python" tests/gymnasium/record_mujoco.py "$scratch/mujoco"
+    check "MuJoCo parity" \
+        env ES_ENVS_MUJOCO_TRAJECTORIES="$scratch/mujoco" cargo test --workspace --test mujoco_parity -- --nocapture
 else
     skip "Gymnasium parity on fresh trajectories" "--no-gymnasium"
 fi

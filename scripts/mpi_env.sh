@@ -11,7 +11,7 @@
 #   mpi_install REPO       installs it: apt-get, dnf or brew where that is allowed, else from PyPI into REPO/.venv
 #   mpi_flavour            prints openmpi4, openmpi5, mpich or unknown
 #   mpi_prepare_target DIR empties the build directory DIR if it was built against another MPI library
-#   venv_create REPO       makes REPO/.venv, with pip in it
+#   venv_create DIR        makes a Python environment at DIR, with pip in it
 #
 # Works with bash 3.2, which macOS has.
 
@@ -163,7 +163,7 @@ mpi_explain() {
 }
 
 venv_create() {
-    local venv=$1/.venv
+    local venv=$1
     "$venv/bin/python" -m pip --version >/dev/null 2>&1 && return 0
     if ! mpi_do "${PYTHON:-python3}" -m venv "$venv"; then
         mpi_say "cannot make a Python environment at $venv: it needs Python 3 with venv (Debian, Ubuntu: apt-get install python3-venv)"
@@ -209,7 +209,7 @@ mpi_install_system() {
 mpi_install_wheels() {
     local wheels
     wheels=$(mpi_wheels)
-    venv_create "$1" || return 1
+    venv_create "$1/.venv" || return 1
     # shellcheck disable=SC2086
     mpi_do "$1/.venv/bin/python" -m pip install --quiet --disable-pip-version-check $wheels
 }

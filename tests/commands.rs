@@ -185,7 +185,8 @@ fn check_prints_what_train_writes() {
 fn list_shows_what_there_is() {
     let place = Place::new();
     let list = |what: &str| place.es_train(&["list", what]).exits_with(0);
-    list("envs").prints(es_train::envs::ids());
+    let envs = es_train::envs::ids();
+    list("envs").prints(&envs.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>());
     list("methods").prints(es_train::method::NAMES);
     list("arithmetics").prints(es_train::arithmetic::NAMES);
     let keys: Vec<&str> = es_train::experiment::KEYS.iter().map(|key| key.path).collect();

@@ -2,17 +2,18 @@
 
 use std::process::Command;
 
-/// Lines of the README's blocks that are marked `sh`.
-fn commands() -> Vec<String> {
+use es_train::envs::Tools;
+
+/// Lines of the README's blocks that are marked with this word.
+fn commands(mark: &str) -> Vec<String> {
     let readme = include_str!("../README.md");
     let mut inside = false;
     let mut commands = Vec::new();
     for line in readme.lines() {
         match line {
-            "```sh" => inside = true,
             "```" => inside = false,
             command if inside => commands.push(command.to_owned()),
-            _ => {}
+            line => inside = line.strip_prefix("```") == Some(mark),
         }
     }
     commands
@@ -29,8 +30,12 @@ fn every_command_of_the_readme_succeeds() {
             std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
         }
     }
-    let commands = commands();
+    let mut commands = commands("sh");
     assert!(commands.len() >= 5, "{commands:?}");
+    match es_train::envs::gymnasium_version(&Tools::from_environment()) {
+        Ok(_) => commands.extend(self::commands("sh python")),
+        Err(error) => eprintln!("skipped: the commands that need Python ({error})"),
+    }
     for command in commands {
         let mut words = command.split_whitespace();
         assert_eq!(words.next(), Some("es-train"), "{command}");

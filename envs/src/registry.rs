@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::{
-    Acrobot, CartPole, Env, EnvError, MountainCar, MountainCarContinuous, Pendulum, Setting,
-    acrobot, cart_pole, mountain_car, mountain_car_continuous, pendulum,
+    Acrobot, CartPole, Env, EnvError, MountainCar, MountainCarContinuous, Mujoco, Pendulum,
+    Setting, acrobot, cart_pole, mountain_car, mountain_car_continuous, mujoco, pendulum,
 };
 
 /// Who makes an environment.
@@ -13,6 +13,8 @@ use crate::{
 pub enum Provider {
     /// This crate.
     BuiltIn,
+    /// This crate, over MuJoCo's library.
+    Mujoco,
     /// Another crate, through [`register`].
     Registered,
 }
@@ -21,6 +23,7 @@ impl fmt::Display for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Provider::BuiltIn => "built in",
+            Provider::Mujoco => "MuJoCo",
             Provider::Registered => "registered",
         })
     }
@@ -56,7 +59,9 @@ fn boxed<E: Env + Default + 'static>() -> Box<dyn Env> {
 pub fn ids() -> Vec<(String, Provider)> {
     let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
     let built_in = BUILT_IN.iter().map(|(id, _)| ((*id).to_owned(), Provider::BuiltIn));
+    let mujoco = mujoco::TASKS.iter().map(|task| (task.id.to_owned(), Provider::Mujoco));
     built_in
+        .chain(mujoco)
         .chain(registered.iter().map(|entry| (entry.id.clone(), Provider::Registered)))
         .collect()
 }
@@ -96,12 +101,16 @@ pub fn register(
 /// An environment that exists, whether or not it can be made on this machine.
 enum Found {
     BuiltIn(Constructor),
+    Mujoco,
     Registered(Arc<Make>),
 }
 
 fn find(id: &str) -> Result<Found, EnvError> {
     if let Some((_, make)) = BUILT_IN.iter().find(|(known, _)| *known == id) {
         return Ok(Found::BuiltIn(*make));
+    }
+    if mujoco::TASKS.iter().any(|task| task.id == id) {
+        return Ok(Found::Mujoco);
     }
     let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
     if let Some(entry) = registered.iter().find(|entry| entry.id == id) {
@@ -119,6 +128,7 @@ fn find(id: &str) -> Result<Found, EnvError> {
 pub fn provider(id: &str) -> Result<Provider, EnvError> {
     Ok(match find(id)? {
         Found::BuiltIn(_) => Provider::BuiltIn,
+        Found::Mujoco => Provider::Mujoco,
         Found::Registered(_) => Provider::Registered,
     })
 }
@@ -139,6 +149,7 @@ pub fn make(id: &str, setting: &Setting) -> Result<Box<dyn Env>, EnvError> {
             setting.no_options(id)?;
             Ok(make())
         }
+        Found::Mujoco => Ok(Box::new(Mujoco::new(id, setting)?)),
         Found::Registered(make) => make(setting),
     }
 }

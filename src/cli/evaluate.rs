@@ -6,11 +6,12 @@ use anyhow::Context;
 use clap::Args;
 use es_envs::Setting;
 
+use super::render::film;
 use super::{Failure, ToolArguments, print};
 use crate::comm::Solo;
 use crate::crew::Crew;
 use crate::method::Rank;
-use crate::record::RunDirectory;
+use crate::record::{Film, RunDirectory};
 use crate::seed::Purpose;
 use crate::task::Task;
 use crate::train::{Seeds, default_threads, evaluate};
@@ -29,6 +30,9 @@ pub(super) struct EvaluateArguments {
     /// Compute in this number format instead of the policy's own.
     #[arg(long, value_name = "FORMAT")]
     arithmetic: Option<String>,
+    /// Film the first episode: a .gif, or a .png with a strip of frames.
+    #[arg(long, value_name = "FILE")]
+    render: Option<PathBuf>,
     #[command(flatten)]
     tools: ToolArguments,
 }
@@ -40,13 +44,17 @@ pub(super) fn run(arguments: &EvaluateArguments) -> Result<u8, Failure> {
             arguments.run.display()
         )));
     }
+    if let Some(path) = &arguments.render {
+        // Before a hundred episodes are played.
+        Film::new(path, 1.0)?;
+    }
     let policy = RunDirectory::policy(&arguments.run)?;
     let setting = Setting {
         options: policy.options.clone(),
         tools: arguments.tools.tools(),
         pictures: false,
     };
-    let task = Task::registered(&policy.env, setting)
+    let task = Task::registered(&policy.env, setting.clone())
         .with_context(|| format!("{}", arguments.run.display()))?
         .fresh(policy.fresh);
     let plan = policy
@@ -59,6 +67,9 @@ pub(super) fn run(arguments: &EvaluateArguments) -> Result<u8, Failure> {
     // Generation 0 has no evaluation in training, so these episodes are nobody else's.
     let seeds = Seeds { seed: arguments.seed, purpose: Purpose::Evaluation, generation: 0 };
     let result = evaluate(&rank, &policy.theta, seeds, arguments.episodes)?;
+    for mut worker in crew.each_worker() {
+        worker.warnings.drain(..).for_each(|warning| eprintln!("es-train: warning: {warning}"));
+    }
     let Some(result) = result else {
         return Err(Failure::failed("not one episode had a return"));
     };
@@ -75,6 +86,9 @@ pub(super) fn run(arguments: &EvaluateArguments) -> Result<u8, Failure> {
         result.length_mean,
         result.episodes,
     ));
+    if let Some(path) = &arguments.render {
+        print(&film(&policy, &plan, setting, arguments.seed, path)?);
+    }
     if result.episodes < arguments.episodes {
         return Err(Failure::failed(format!(
             "{} of {} episodes had no return",

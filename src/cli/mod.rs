@@ -4,6 +4,7 @@ mod check;
 mod evaluate;
 mod job;
 mod list;
+mod render;
 mod resume;
 mod signals;
 mod sweep;
@@ -170,6 +171,17 @@ impl From<crate::record::RecordError> for Failure {
         use crate::record::RecordError::{Locked, Occupied};
         let code = if matches!(error, Occupied(_) | Locked(_)) { USAGE } else { FAILED };
         Failure { code, message: error.to_string() }
+    }
+}
+
+impl From<crate::record::FilmError> for Failure {
+    fn from(error: crate::record::FilmError) -> Self {
+        use crate::record::FilmError::{Extension, Picture, Record};
+        match error {
+            Record(error) => error.into(),
+            Extension(_) => Failure::usage(error.to_string()),
+            Picture { .. } => Failure::failed(error.to_string()),
+        }
     }
 }
 

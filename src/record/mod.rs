@@ -6,6 +6,7 @@
 mod atomic;
 mod checkpoint;
 mod console;
+mod film;
 mod hash;
 mod policy_file;
 mod progress_csv;
@@ -17,6 +18,7 @@ mod summary;
 pub use atomic::write_atomically;
 pub use checkpoint::{Checkpoint, Counters};
 pub use console::{Console, quantity};
+pub use film::{Film, FilmError};
 pub use hash::theta_hash;
 pub use policy_file::PolicyFile;
 pub use progress_csv::ProgressCsv;

@@ -20,9 +20,12 @@ pub struct Seeds {
 
 const EPISODE_BYTES: usize = 12;
 
+/// So many episodes of one worker say why they have no return; the others have the same reason.
+const MOST_REASONS: usize = 4;
+
 /// Plays `episodes` episodes with parameters `theta` (P), shared out over all ranks and threads;
-/// `None` if not one has a return. Episodes without a return are left out. Workers keep the
-/// filter they have. Collective; class A.
+/// `None` if not one has a return. Episodes without a return are left out, and their reasons are
+/// among the workers' warnings. Workers keep the filter they have. Collective; class A.
 ///
 /// # Errors
 /// If a rank fails.
@@ -40,7 +43,13 @@ pub fn evaluate(
         messages.par_iter_mut().with_max_len(1).enumerate().for_each(|(index, message)| {
             let episode = (mine.start + index) as u64;
             let seed = derive(seeds.seed, seeds.purpose, seeds.generation, 0, episode);
-            let played = rank.crew.worker().evaluate(seed);
+            let mut worker = rank.crew.worker();
+            let played = worker.evaluate(seed);
+            if let Err(fault) = &played
+                && worker.warnings.len() < MOST_REASONS
+            {
+                worker.warnings.push(format!("evaluation episode {episode}: {fault}"));
+            }
             let (total, steps) = played.map_or((f64::NAN, 0), |e| (e.total_reward, e.steps));
             message[..8].copy_from_slice(&total.to_le_bytes());
             message[8..].copy_from_slice(&steps.to_le_bytes());

@@ -1,0 +1,111 @@
+//! `Hopper-v5`: hop forwards on one leg, in a plane.
+//!
+//! From T. Erez, Y. Tassa and E. Todorov, *Infinite-horizon model predictive control for periodic
+//! tasks with contacts*, 2011 (<https://www.roboticsproceedings.org/rss07/p10.pdf>).
+//!
+//! - Observation (11): positions without the first (where the hopper is), then velocities clipped
+//!   to +-10.
+//! - Actions (3): torques in [-1, 1].
+//! - Reward: 1 while healthy, plus velocity forwards, less 0.001 times the squares of the action.
+//! - Termination: when unhealthy: the torso is below 0.7 or leans more than 0.2, or another number
+//!   of the state is beyond +-100.
+//! - Reset: positions and velocities uniform within 0.005.
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde::Deserialize;
+
+use super::simulation::{Facts, Simulation};
+use super::task::{self, Range, Task};
+use crate::Options;
+
+/// Velocities are observed no larger than this.
+const FASTEST: f64 = 10.0;
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Hopper {
+    forward_reward_weight: f64,
+    ctrl_cost_weight: f64,
+    healthy_reward: f64,
+    terminate_when_unhealthy: bool,
+    healthy_state_range: Range,
+    healthy_z_range: Range,
+    healthy_angle_range: Range,
+    reset_noise_scale: f64,
+    exclude_current_positions_from_observation: bool,
+    #[serde(skip)]
+    x: f64,
+}
+
+impl Default for Hopper {
+    fn default() -> Self {
+        Hopper {
+            forward_reward_weight: 1.0,
+            ctrl_cost_weight: 1e-3,
+            healthy_reward: 1.0,
+            terminate_when_unhealthy: true,
+            healthy_state_range: [-100.0, 100.0],
+            healthy_z_range: [0.7, f64::INFINITY],
+            healthy_angle_range: [-0.2, 0.2],
+            reset_noise_scale: 5e-3,
+            exclude_current_positions_from_observation: true,
+            x: 0.0,
+        }
+    }
+}
+
+pub(super) fn build(
+    options: Options,
+    simulation: &mut Simulation,
+    _: &Facts,
+) -> Result<Box<dyn Task>, String> {
+    task::at_least(simulation, 3, 1)?;
+    Ok(Box::new(task::read::<Hopper>(options)?))
+}
+
+impl Hopper {
+    fn hidden(&self) -> usize {
+        usize::from(self.exclude_current_positions_from_observation)
+    }
+
+    fn is_healthy(&self, simulation: &Simulation) -> bool {
+        let (qpos, qvel) = (simulation.qpos(), simulation.qvel());
+        let mut rest = qpos[2..].iter().chain(qvel);
+        rest.all(|&value| task::inside(value, self.healthy_state_range))
+            && task::inside(qpos[1], self.healthy_z_range)
+            && task::inside(qpos[2], self.healthy_angle_range)
+    }
+}
+
+impl Task for Hopper {
+    fn observation_size(&self, simulation: &Simulation) -> usize {
+        simulation.qpos().len() + simulation.qvel().len() - self.hidden()
+    }
+
+    fn scatter(&self, rng: &mut Xoshiro256PlusPlus, qpos: &mut [f64], qvel: &mut [f64]) {
+        task::add_uniform(rng, qpos, self.reset_noise_scale);
+        task::add_uniform(rng, qvel, self.reset_noise_scale);
+    }
+
+    fn observe(&self, simulation: &Simulation, observation: &mut [f32]) {
+        let positions = &simulation.qpos()[self.hidden()..];
+        let (places, speeds) = observation.split_at_mut(positions.len());
+        task::write(places, positions.iter());
+        for (to, from) in speeds.iter_mut().zip(simulation.qvel()) {
+            *to = from.clamp(-FASTEST, FASTEST) as f32;
+        }
+    }
+
+    fn remember(&mut self, simulation: &Simulation) {
+        self.x = simulation.qpos()[0];
+    }
+
+    fn judge(&mut self, simulation: &Simulation, action: &[f32], seconds: f64) -> (f64, bool) {
+        let healthy = self.is_healthy(simulation);
+        let velocity = (simulation.qpos()[0] - self.x) / seconds;
+        let cost = self.ctrl_cost_weight * task::squares(action);
+        let bonus = if healthy { self.healthy_reward } else { 0.0 };
+        let reward = self.forward_reward_weight * velocity + bonus - cost;
+        (reward, !healthy && self.terminate_when_unhealthy)
+    }
+}

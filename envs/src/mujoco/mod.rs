@@ -1,0 +1,75 @@
+//! Gymnasium's MuJoCo tasks, on MuJoCo's own library.
+//!
+//! Physics is MuJoCo's, loaded at run time from the Python package `mujoco`; models are the files
+//! of the Python package `gymnasium`; everything between them is here. No Python runs.
+//!
+//! Determinism: class B, the same bits with one library on one type of CPU.
+//!
+//! Differences from the reference:
+//! 1. Observations are in single precision.
+//! 2. Resets draw from another generator, so a seed gives another first state of the same
+//!    distribution.
+//! 3. A simulation that diverges is an error, where MuJoCo starts it over without a word.
+//! 4. An action that is not finite is an error.
+
+mod ant;
+mod environment;
+mod find;
+mod half_cheetah;
+mod hopper;
+mod humanoid;
+mod humanoid_standup;
+mod inverted_double_pendulum;
+mod inverted_pendulum;
+mod library;
+mod options;
+mod pusher;
+mod reacher;
+mod simulation;
+mod swimmer;
+mod task;
+mod walker2d;
+mod whole_body;
+
+pub use environment::Mujoco;
+
+use self::task::Build;
+
+/// A task as Gymnasium registers it.
+pub(crate) struct Registered {
+    pub id: &'static str,
+    /// File of the model.
+    model: &'static str,
+    /// Steps of the physics in one step of the task.
+    frame_skip: i32,
+    max_episode_steps: u32,
+    reward_threshold: Option<f64>,
+    build: Build,
+}
+
+const fn task(
+    id: &'static str,
+    model: &'static str,
+    frame_skip: i32,
+    max_episode_steps: u32,
+    reward_threshold: Option<f64>,
+    build: Build,
+) -> Registered {
+    Registered { id, model, frame_skip, max_episode_steps, reward_threshold, build }
+}
+
+/// All tasks.
+#[rustfmt::skip]
+pub(crate) const TASKS: [Registered; 11] = [
+    task("InvertedPendulum-v5", "inverted_pendulum.xml", 2, 1000, Some(950.0), inverted_pendulum::build),
+    task("InvertedDoublePendulum-v5", "inverted_double_pendulum.xml", 5, 1000, Some(9100.0), inverted_double_pendulum::build),
+    task("Reacher-v5", "reacher.xml", 2, 50, Some(-3.75), reacher::build),
+    task("Pusher-v5", "pusher_v5.xml", 5, 100, Some(0.0), pusher::build),
+    task("Swimmer-v5", "swimmer.xml", 4, 1000, Some(360.0), swimmer::build),
+    task("Hopper-v5", "hopper.xml", 4, 1000, Some(3800.0), hopper::build),
+    task("HalfCheetah-v5", "half_cheetah.xml", 5, 1000, Some(4800.0), half_cheetah::build),
+    task("Walker2d-v5", "walker2d_v5.xml", 4, 1000, None, walker2d::build),
+    task("Ant-v5", "ant.xml", 5, 1000, Some(6000.0), ant::build),
+    task("Humanoid-v5", "humanoid.xml", 5, 1000, None, humanoid::build),
+    task("HumanoidStandup-v5", "humanoidstandup.xml", 5, 1000, None, humanoid_standup::build),
+];
