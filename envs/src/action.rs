@@ -33,6 +33,20 @@ pub(crate) fn scalar(spec: &Spec, action: Action<'_>) -> Result<f32, EnvError> {
     }
 }
 
+/// Checks an action of any kind against the space.
+#[inline]
+pub(crate) fn check(spec: &Spec, action: Action<'_>) -> Result<(), EnvError> {
+    let fits = match (action, &spec.actions) {
+        (Action::Discrete(index), ActionSpace::Discrete(n)) => index < *n,
+        (Action::MultiDiscrete(indices), ActionSpace::MultiDiscrete(n)) => {
+            indices.len() == n.len() && indices.iter().zip(n).all(|(index, n)| index < n)
+        }
+        (Action::Continuous(_), _) => return numbers(spec, action).map(drop),
+        _ => false,
+    };
+    if fits { Ok(()) } else { Err(error(spec, action)) }
+}
+
 /// The complaint about an action that is not in the space.
 #[cold]
 pub(crate) fn error(spec: &Spec, action: Action<'_>) -> EnvError {

@@ -70,5 +70,6 @@ pub use mountain_car::MountainCar;
 pub use mountain_car_continuous::MountainCarContinuous;
 pub use mujoco::Mujoco;
 pub use pendulum::Pendulum;
+pub use python::gymnasium_version;
 pub use registry::{Provider, ids, make, provider, register};
 pub use setting::{Options, Setting, Tools};

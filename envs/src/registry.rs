@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::{
     Acrobot, CartPole, Env, EnvError, MountainCar, MountainCarContinuous, Mujoco, Pendulum,
     Setting, acrobot, cart_pole, mountain_car, mountain_car_continuous, mujoco, pendulum,
+    python::{self, Python},
 };
 
 /// Who makes an environment.
@@ -15,6 +16,8 @@ pub enum Provider {
     BuiltIn,
     /// This crate, over MuJoCo's library.
     Mujoco,
+    /// Python's Gymnasium, in a process.
+    Gymnasium,
     /// Another crate, through [`register`].
     Registered,
 }
@@ -24,6 +27,7 @@ impl fmt::Display for Provider {
         f.pad(match self {
             Provider::BuiltIn => "built in",
             Provider::Mujoco => "MuJoCo",
+            Provider::Gymnasium => "Gymnasium (Python)",
             Provider::Registered => "registered",
         })
     }
@@ -55,7 +59,7 @@ fn boxed<E: Env + Default + 'static>() -> Box<dyn Env> {
 }
 
 /// Every id with its provider, whether or not it can be made on this machine: those of this crate
-/// first, then those of [`register`].
+/// first, then those of [`register`]. Those of Python's Gymnasium are not counted.
 pub fn ids() -> Vec<(String, Provider)> {
     let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
     let built_in = BUILT_IN.iter().map(|(id, _)| ((*id).to_owned(), Provider::BuiltIn));
@@ -102,6 +106,7 @@ pub fn register(
 enum Found {
     BuiltIn(Constructor),
     Mujoco,
+    Gymnasium,
     Registered(Arc<Make>),
 }
 
@@ -117,7 +122,11 @@ fn find(id: &str) -> Result<Found, EnvError> {
         return Ok(Found::Registered(entry.make.clone()));
     }
     drop(registered);
-    let known: Vec<String> = ids().into_iter().map(|(known, _)| known).collect();
+    if python::name(id).is_some() {
+        return Ok(Found::Gymnasium);
+    }
+    let mut known: Vec<String> = ids().into_iter().map(|(known, _)| known).collect();
+    known.push("gymnasium:ID for any environment of Python's Gymnasium".to_owned());
     Err(EnvError::Unknown { id: id.to_owned(), known: known.join(", ") })
 }
 
@@ -129,6 +138,7 @@ pub fn provider(id: &str) -> Result<Provider, EnvError> {
     Ok(match find(id)? {
         Found::BuiltIn(_) => Provider::BuiltIn,
         Found::Mujoco => Provider::Mujoco,
+        Found::Gymnasium => Provider::Gymnasium,
         Found::Registered(_) => Provider::Registered,
     })
 }
@@ -150,6 +160,7 @@ pub fn make(id: &str, setting: &Setting) -> Result<Box<dyn Env>, EnvError> {
             Ok(make())
         }
         Found::Mujoco => Ok(Box::new(Mujoco::new(id, setting)?)),
+        Found::Gymnasium => Ok(Box::new(Python::new(id, setting)?)),
         Found::Registered(make) => make(setting),
     }
 }

@@ -47,7 +47,7 @@ impl Task {
     /// # Errors
     /// If there is no such environment or it cannot be made here.
     pub fn registered(id: &str, setting: Setting) -> Result<Self, EnvError> {
-        let ours = matches!(es_envs::provider(id)?, Provider::BuiltIn);
+        let ours = matches!(es_envs::provider(id)?, Provider::BuiltIn | Provider::Mujoco);
         let id = id.to_owned();
         let task = Self::boxed(move || es_envs::make(&id, &setting))?;
         Ok(Task { second_opinion: (!ours).then(Arc::default), ..task })

@@ -1,0 +1,232 @@
+//! The environment at this end of the wire.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Value;
+
+use super::json::json;
+use super::process::{Head, Process, REQUEST, patience, word};
+use super::{find, name};
+use crate::{Action, ActionSpace, Env, EnvError, Picture, Setting, Spec, Step, action};
+
+/// Kinds of replies that `worker.py` gives.
+const DONE: u8 = 0;
+const REFUSED: u8 = 2;
+const MISSING: u8 = 3;
+const UNSEEN: u8 = 4;
+
+/// An environment of Python's Gymnasium, in a process of its own.
+pub(crate) struct Python {
+    spec: Spec,
+    /// Nothing once it was lost.
+    process: Option<Process>,
+    /// Why it was lost.
+    lost: String,
+    request: Vec<u8>,
+}
+
+/// What the worker says of its environment.
+#[derive(Deserialize)]
+struct Description {
+    observation_size: usize,
+    frames_per_second: f64,
+    max_episode_steps: Option<u32>,
+    reward_threshold: Option<f64>,
+    actions: Actions,
+    software: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Actions {
+    Discrete(usize),
+    Box { low: Vec<f32>, high: Vec<f32> },
+    MultiDiscrete(Vec<usize>),
+}
+
+impl Python {
+    /// Starts a process and makes the environment in it. `id` has the prefix.
+    ///
+    /// # Errors
+    /// [`EnvError::Missing`] if Python, Gymnasium or a package is not here, [`EnvError::Options`]
+    /// if Gymnasium refuses the id or an option, [`EnvError::Failed`] for anything else.
+    pub fn new(id: &str, setting: &Setting) -> Result<Self, EnvError> {
+        let env = || id.to_owned();
+        let failed = |reason| EnvError::Failed { env: env(), reason };
+        if setting.options.contains_key("render_mode") {
+            let reason = "render_mode is not for you to choose: `es-train evaluate --render FILE` \
+                          makes pictures"
+                .to_owned();
+            return Err(EnvError::Options { env: env(), reason });
+        }
+        let python =
+            find(&setting.tools).map_err(|missing| EnvError::Missing { env: env(), missing })?;
+        let process = Process::start(&python, patience().map_err(failed)?).map_err(failed)?;
+        let mut python = Python {
+            spec: Spec::new(id, 0, ActionSpace::Discrete(1)),
+            process: Some(process),
+            lost: String::new(),
+            request: Vec::new(),
+        };
+        let question = format!(
+            "{{\"id\": {}, \"options\": {}, \"pictures\": {}}}",
+            json(&Value::String(name(id).unwrap_or(id).to_owned())),
+            json(&Value::Table(setting.options.clone())),
+            setting.pictures
+        );
+        python.request(b'M', question.as_bytes());
+        match python.ask(2) {
+            Ok(_) => {}
+            // A process that dies while it makes the environment will do so again.
+            Err(EnvError::Lost { env, reason }) => return Err(EnvError::Failed { env, reason }),
+            Err(error) => return Err(error),
+        }
+        let description = String::from_utf8_lossy(python.extra()).into_owned();
+        let description: Description =
+            toml::from_str(&description).map_err(|error| failed(error.to_string()))?;
+        python.spec = description.spec(id);
+        Ok(python)
+    }
+
+    /// Draws one of Gymnasium's MuJoCo tasks in a given state.
+    ///
+    /// # Errors
+    /// If it cannot be drawn.
+    pub fn picture_of(
+        &mut self,
+        positions: &[f64],
+        velocities: &[f64],
+    ) -> Result<Picture, EnvError> {
+        let state = positions.iter().chain(velocities).flat_map(|value| value.to_le_bytes());
+        self.request(b'Q', &state.collect::<Vec<u8>>());
+        self.picture()
+    }
+
+    /// Puts a request together.
+    fn request(&mut self, command: u8, payload: &[u8]) {
+        self.request.clear();
+        self.request.extend([command, 0, 0, 0]);
+        self.request.extend((payload.len() as u32).to_le_bytes());
+        self.request.extend_from_slice(payload);
+    }
+
+    /// Sends the request and reads the reply; what follows its head is in [`Python::extra`]. The
+    /// worker may take `patience` times as long as for a step.
+    fn ask(&mut self, patience: u32) -> Result<Head, EnvError> {
+        let env = || self.spec.id.clone();
+        let Some(process) = &mut self.process else {
+            return Err(EnvError::Lost { env: env(), reason: self.lost.clone() });
+        };
+        match process.ask(&self.request, patience) {
+            Ok(head) if head.kind == DONE => Ok(head),
+            Ok(head) => {
+                let text = String::from_utf8_lossy(process.extra()).into_owned();
+                Err(complaint(env(), head.kind, text))
+            }
+            Err(reason) => {
+                self.process = None;
+                self.lost.clone_from(&reason);
+                Err(EnvError::Lost { env: env(), reason })
+            }
+        }
+    }
+
+    /// What followed the head of the last reply.
+    fn extra(&self) -> &[u8] {
+        self.process.as_ref().map_or(&[], Process::extra)
+    }
+
+    /// Asks for an observation.
+    fn observe(&mut self, observation: &mut [f32]) -> Result<Head, EnvError> {
+        let head = self.ask(1)?;
+        let (numbers, _) = self.extra().as_chunks::<4>();
+        if numbers.len() != observation.len() {
+            let reason = format!("{} numbers, expected {}", numbers.len(), observation.len());
+            let reason = format!("an observation of {reason}");
+            return Err(EnvError::Failed { env: self.spec.id.clone(), reason });
+        }
+        for (to, from) in observation.iter_mut().zip(numbers) {
+            *to = f32::from_le_bytes(*from);
+        }
+        Ok(head)
+    }
+
+    fn picture(&mut self) -> Result<Picture, EnvError> {
+        self.ask(2)?;
+        let bytes = self.extra();
+        let (height, width) = (word(bytes) as usize, word(&bytes[4..]) as usize);
+        Ok(Picture { width, height, rgb: bytes[8..].to_vec() })
+    }
+}
+
+impl Description {
+    fn spec(self, id: &str) -> Spec {
+        let actions = match self.actions {
+            Actions::Discrete(n) => ActionSpace::Discrete(n),
+            Actions::Box { low, high } => ActionSpace::Continuous { low, high },
+            Actions::MultiDiscrete(n) => ActionSpace::MultiDiscrete(n),
+        };
+        Spec {
+            max_episode_steps: self.max_episode_steps,
+            reward_threshold: self.reward_threshold,
+            frames_per_second: self.frames_per_second,
+            software: self.software.into_iter().collect(),
+            ..Spec::new(id, self.observation_size, actions)
+        }
+    }
+}
+
+fn complaint(env: String, kind: u8, text: String) -> EnvError {
+    match kind {
+        REFUSED => EnvError::Options { env, reason: text },
+        MISSING => EnvError::Missing { env, missing: text },
+        UNSEEN => EnvError::NoPicture { env, reason: text },
+        _ => EnvError::Failed { env, reason: text },
+    }
+}
+
+impl Env for Python {
+    fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    fn reset(&mut self, seed: u64, observation: &mut [f32]) -> Result<(), EnvError> {
+        self.request(b'R', &seed.to_le_bytes());
+        self.observe(observation).map(drop)
+    }
+
+    fn step(&mut self, action: Action<'_>, observation: &mut [f32]) -> Result<Step, EnvError> {
+        action::check(&self.spec, action)?;
+        self.request.clear();
+        self.request.extend([b'S', 0, 0, 0, 0, 0, 0, 0]);
+        match action {
+            Action::Discrete(index) => self.request.extend((index as i32).to_le_bytes()),
+            Action::MultiDiscrete(indices) => {
+                self.request.extend(indices.iter().flat_map(|index| (*index as i32).to_le_bytes()));
+            }
+            Action::Continuous(values) => {
+                self.request.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+            }
+        }
+        let length = (self.request.len() - REQUEST) as u32;
+        self.request[4..REQUEST].copy_from_slice(&length.to_le_bytes());
+        let head = self.observe(observation)?;
+        Ok(Step {
+            reward: head.reward,
+            terminated: head.flags & 1 != 0,
+            truncated: head.flags & 2 != 0,
+        })
+    }
+
+    fn render(&mut self) -> Result<Picture, EnvError> {
+        self.request(b'P', &[]);
+        self.picture()
+    }
+
+    fn renew(&mut self) -> Result<bool, EnvError> {
+        self.request(b'N', &[]);
+        self.ask(2)?;
+        Ok(true)
+    }
+}

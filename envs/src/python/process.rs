@@ -1,0 +1,205 @@
+//! A worker process: started, asked, watched, and cleared away.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::Interpreter;
+
+const PROGRAM: &str = include_str!("worker.py");
+
+/// Bytes of a request's head, and of a reply's.
+pub(super) const REQUEST: usize = 8;
+const REPLY: usize = 16;
+
+/// So much of what a worker prints last is kept.
+const LAST_WORDS: usize = 2000;
+
+/// How long a worker that is told to go may take.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// Threads that numeric libraries start in a worker: there is a worker for every core already.
+const THREAD_VARIABLES: [&str; 4] =
+    ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"];
+
+/// The head of a reply.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    pub kind: u8,
+    pub flags: u8,
+    pub reward: f64,
+}
+
+/// One Python process that runs `worker.py`.
+pub(super) struct Process {
+    child: Child,
+    socket: UnixStream,
+    last_words: Arc<Mutex<Vec<u8>>>,
+    /// How long it may take to answer.
+    patience: Duration,
+    reply: Vec<u8>,
+}
+
+/// Seconds that a worker may take for a step: what `ES_TRAIN_PYTHON_TIMEOUT` says, or 60.
+///
+/// # Errors
+/// If the variable is not a number above 0.
+pub(super) fn patience() -> Result<Duration, String> {
+    let Some(text) = std::env::var_os("ES_TRAIN_PYTHON_TIMEOUT") else {
+        return Ok(Duration::from_secs(60));
+    };
+    let text = text.to_string_lossy();
+    let seconds: Option<f64> = text.parse().ok().filter(|seconds| (0.001..1e9).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| {
+        format!("ES_TRAIN_PYTHON_TIMEOUT = {text}: expected a number of seconds above 0")
+    })
+}
+
+impl Process {
+    /// Starts a worker.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn start(python: &Interpreter, patience: Duration) -> Result<Self, String> {
+        let start = || -> std::io::Result<(Child, UnixStream)> {
+            let (socket, theirs) = UnixStream::pair()?;
+            let mut command = Command::new(python.path());
+            for variable in THREAD_VARIABLES {
+                if std::env::var_os(variable).is_none() {
+                    command.env(variable, "1");
+                }
+            }
+            let child = command
+                .args(["-c", PROGRAM])
+                .stdin(Stdio::from(OwnedFd::from(theirs)))
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                // Signals of the terminal are for this process alone.
+                .process_group(0)
+                .spawn()?;
+            Ok((child, socket))
+        };
+        let (mut child, socket) = start()
+            .map_err(|error| format!("cannot start {}: {error}", python.path().display()))?;
+        let last_words = Arc::new(Mutex::new(Vec::new()));
+        if let Some(stderr) = child.stderr.take() {
+            let last_words = last_words.clone();
+            // It ends when the last process that holds the other end does.
+            std::thread::spawn(move || listen(stderr, &last_words));
+        }
+        Ok(Process { child, socket, last_words, patience, reply: Vec::new() })
+    }
+
+    /// Sends a request, whose head and payload are in one piece, and reads the reply: its head here,
+    /// what follows it in [`Process::extra`].
+    ///
+    /// # Errors
+    /// What became of the process, if it is gone or does not answer in time; it is cleared away.
+    pub fn ask(&mut self, request: &[u8], patience: u32) -> Result<Head, String> {
+        let patience = self.patience * patience;
+        self.exchange(request, patience).map_err(|error| self.post_mortem(&error, patience))
+    }
+
+    /// What followed the head of the last reply.
+    pub fn extra(&self) -> &[u8] {
+        &self.reply[REPLY..]
+    }
+
+    fn exchange(&mut self, request: &[u8], patience: Duration) -> std::io::Result<Head> {
+        self.socket.set_read_timeout(Some(patience))?;
+        self.socket.write_all(request)?;
+        // A reply is as long as the one before, in almost every case: one call reads all of it.
+        self.reply.resize(self.reply.len().max(REPLY), 0);
+        let mut have = 0;
+        let mut total = REPLY;
+        while have < total {
+            match self.socket.read(&mut self.reply[have..]) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(count) => have += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            if have >= REPLY {
+                total = REPLY + word(&self.reply[4..]) as usize;
+                self.reply.resize(total, 0);
+            }
+        }
+        let mut reward = [0; 8];
+        reward.copy_from_slice(&self.reply[8..REPLY]);
+        let reward = f64::from_le_bytes(reward);
+        Ok(Head { kind: self.reply[0], flags: self.reply[1], reward })
+    }
+
+    /// Clears a silent process away and says what it was.
+    fn post_mortem(&mut self, error: &std::io::Error, patience: Duration) -> String {
+        let mut text = match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+                self.end(Duration::ZERO);
+                format!(
+                    "its worker process did not answer within {} s (ES_TRAIN_PYTHON_TIMEOUT)",
+                    patience.as_secs_f64()
+                )
+            }
+            _ => match self.end(FAREWELL) {
+                Some(status) => format!("its worker process is gone ({})", told(status)),
+                None => format!("its worker process is gone ({error})"),
+            },
+        };
+        let words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        let words = String::from_utf8_lossy(&words);
+        if !words.trim().is_empty() {
+            text += &format!("; its last words:\n{}", words.trim());
+        }
+        text
+    }
+
+    /// Hangs up, gives the process some time to go and then ends it; its exit status.
+    fn end(&mut self, time: Duration) -> Option<ExitStatus> {
+        let _ = self.socket.shutdown(std::net::Shutdown::Both);
+        let until = Instant::now() + time;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                Ok(None) if Instant::now() < until => sleep(Duration::from_millis(2)),
+                _ => break,
+            }
+        }
+        let _ = self.child.kill();
+        self.child.wait().ok()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end(FAREWELL);
+    }
+}
+
+fn told(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("killed by signal {signal}"),
+        (None, None) => status.to_string(),
+    }
+}
+
+/// Reads what a worker prints and keeps the end of it.
+fn listen(mut stderr: impl Read, last_words: &Mutex<Vec<u8>>) {
+    let mut buffer = [0; 1024];
+    while let Ok(count @ 1..) = stderr.read(&mut buffer) {
+        let mut words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        words.extend_from_slice(&buffer[..count]);
+        let excess = words.len().saturating_sub(LAST_WORDS);
+        words.drain(..excess);
+    }
+}
+
+/// The number in the first four bytes.
+pub(super) fn word(bytes: &[u8]) -> u32 {
+    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+}
