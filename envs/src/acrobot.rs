@@ -35,7 +35,9 @@
 //!    precision: they may differ in the last bit of a single precision number.
 //! 3. Resets draw from another generator, so a seed gives another first state.
 
-use crate::{Action, ActionSpace, Env, EnvError, Spec, Step, action, reset, trigonometry};
+use crate::{
+    Action, ActionSpace, Env, EnvError, Picture, Spec, Step, action, drawing, reset, trigonometry,
+};
 use std::f64::consts::{FRAC_PI_2, PI};
 
 pub(crate) const ID: &str = "Acrobot-v1";
@@ -117,6 +119,10 @@ impl Env for Acrobot {
         ];
         let terminated = self.observe(observation) > 1.0;
         Ok(Step::new(if terminated { 0.0 } else { -1.0 }, terminated))
+    }
+
+    fn render(&mut self) -> Result<Picture, EnvError> {
+        drawing::acrobot(&self.spec.id, self.state[0], self.state[1])
     }
 }
 

@@ -29,7 +29,9 @@
 //!    upright pole multiplies such a difference by about 50 every second.
 //! 2. Resets draw from another generator, so a seed gives another first state.
 
-use crate::{Action, ActionSpace, Env, EnvError, Spec, Step, action, reset, trigonometry};
+use crate::{
+    Action, ActionSpace, Env, EnvError, Picture, Spec, Step, action, drawing, reset, trigonometry,
+};
 use std::f64::consts::PI;
 
 pub(crate) const ID: &str = "CartPole-v1";
@@ -126,6 +128,11 @@ impl Env for CartPole {
         let reward = if terminated && self.fallen { 0.0 } else { 1.0 };
         self.fallen |= terminated;
         Ok(Step::new(reward, terminated))
+    }
+
+    fn render(&mut self) -> Result<Picture, EnvError> {
+        let [position, _, angle, _] = self.state;
+        drawing::cart_pole(&self.spec.id, position, angle)
     }
 }
 

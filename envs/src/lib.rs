@@ -52,7 +52,9 @@
 mod acrobot;
 mod action;
 mod cart_pole;
+mod drawing;
 mod env;
+mod gym_rs;
 mod mountain_car;
 mod mountain_car_continuous;
 mod mujoco;

@@ -25,7 +25,9 @@
 //! 1. The cosine may differ in the last bit from that of the reference's machine.
 //! 2. Resets draw from another generator, so a seed gives another first state.
 
-use crate::{Action, ActionSpace, Env, EnvError, Spec, Step, action, reset, trigonometry};
+use crate::{
+    Action, ActionSpace, Env, EnvError, Picture, Spec, Step, action, drawing, reset, trigonometry,
+};
 
 pub(crate) const ID: &str = "MountainCar-v0";
 
@@ -99,6 +101,10 @@ impl Env for MountainCar {
         self.state = [position, velocity];
         self.observe(observation);
         Ok(Step::new(-1.0, position >= GOAL && velocity >= 0.0))
+    }
+
+    fn render(&mut self) -> Result<Picture, EnvError> {
+        drawing::mountain_car(&self.spec.id, self.state[0], GOAL)
     }
 }
 

@@ -31,7 +31,9 @@
 //! 2. Resets draw from another generator, so a seed gives another first state.
 //! 3. An action that is not finite is an error.
 
-use crate::{Action, ActionSpace, Env, EnvError, Spec, Step, action, reset, trigonometry};
+use crate::{
+    Action, ActionSpace, Env, EnvError, Picture, Spec, Step, action, drawing, reset, trigonometry,
+};
 
 pub(crate) const ID: &str = "MountainCarContinuous-v0";
 
@@ -135,6 +137,10 @@ impl Env for MountainCarContinuous {
         self.state = [position, velocity].map(|value| self.rounded(value));
         self.observe(observation);
         Ok(Step::new(reward, terminated))
+    }
+
+    fn render(&mut self) -> Result<Picture, EnvError> {
+        drawing::mountain_car(&self.spec.id, self.state[0], GOAL)
     }
 }
 

@@ -24,7 +24,9 @@
 //! 2. Resets draw from another generator, so a seed gives another first state.
 //! 3. An action that is not finite is an error.
 
-use crate::{Action, ActionSpace, Env, EnvError, Spec, Step, action, reset, trigonometry};
+use crate::{
+    Action, ActionSpace, Env, EnvError, Picture, Spec, Step, action, drawing, reset, trigonometry,
+};
 use std::f64::consts::PI;
 
 pub(crate) const ID: &str = "Pendulum-v1";
@@ -39,6 +41,8 @@ const SECONDS_PER_STEP: f64 = 0.05;
 pub struct Pendulum {
     spec: Spec,
     state: [f64; 2],
+    /// Of the last step, for the picture alone.
+    torque: f64,
 }
 
 impl Pendulum {
@@ -52,7 +56,7 @@ impl Pendulum {
                 ActionSpace::Continuous { low: vec![-STRONGEST], high: vec![STRONGEST] },
             )
         };
-        Pendulum { spec, state: [0.0; 2] }
+        Pendulum { spec, state: [0.0; 2], torque: 0.0 }
     }
 
     /// Angle from upright, not brought back into one turn, and angular velocity.
@@ -63,6 +67,7 @@ impl Pendulum {
     /// Starts an episode from a chosen state, in the order of [`Pendulum::state`].
     pub fn set_state(&mut self, state: [f64; 2]) {
         self.state = state;
+        self.torque = 0.0;
     }
 
     fn observe(&self, observation: &mut [f32]) {
@@ -104,8 +109,13 @@ impl Env for Pendulum {
         let turning_rate = 3.0 * GRAVITY / 2.0 * sin + f64::from(3.0 * torque);
         let turning = (turning + turning_rate * SECONDS_PER_STEP).clamp(-TOP_SPEED, TOP_SPEED);
         self.state = [angle + turning * SECONDS_PER_STEP, turning];
+        self.torque = f64::from(torque);
         self.observe(observation);
         Ok(Step::new(-cost, false))
+    }
+
+    fn render(&mut self) -> Result<Picture, EnvError> {
+        drawing::pendulum(&self.spec.id, self.state[0], self.torque)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::{
     Acrobot, CartPole, Env, EnvError, MountainCar, MountainCarContinuous, Mujoco, Pendulum,
-    Setting, acrobot, cart_pole, mountain_car, mountain_car_continuous, mujoco, pendulum,
+    Setting, acrobot, cart_pole, gym_rs, mountain_car, mountain_car_continuous, mujoco, pendulum,
     python::{self, Python},
 };
 
@@ -16,6 +16,8 @@ pub enum Provider {
     BuiltIn,
     /// This crate, over MuJoCo's library.
     Mujoco,
+    /// The crate gym-rs, in builds that have it.
+    GymRs,
     /// Python's Gymnasium, in a process.
     Gymnasium,
     /// Another crate, through [`register`].
@@ -27,6 +29,7 @@ impl fmt::Display for Provider {
         f.pad(match self {
             Provider::BuiltIn => "built in",
             Provider::Mujoco => "MuJoCo",
+            Provider::GymRs => "gym-rs",
             Provider::Gymnasium => "Gymnasium (Python)",
             Provider::Registered => "registered",
         })
@@ -66,6 +69,7 @@ pub fn ids() -> Vec<(String, Provider)> {
     let mujoco = mujoco::TASKS.iter().map(|task| (task.id.to_owned(), Provider::Mujoco));
     built_in
         .chain(mujoco)
+        .chain(gym_rs::IDS.map(|id| (id.to_owned(), Provider::GymRs)))
         .chain(registered.iter().map(|entry| (entry.id.clone(), Provider::Registered)))
         .collect()
 }
@@ -106,6 +110,7 @@ pub fn register(
 enum Found {
     BuiltIn(Constructor),
     Mujoco,
+    GymRs,
     Gymnasium,
     Registered(Arc<Make>),
 }
@@ -122,7 +127,10 @@ fn find(id: &str) -> Result<Found, EnvError> {
         return Ok(Found::Registered(entry.make.clone()));
     }
     drop(registered);
-    if python::name(id).is_some() {
+    if gym_rs::IDS.contains(&id) {
+        return Ok(Found::GymRs);
+    }
+    if !id.starts_with(gym_rs::PREFIX) && python::name(id).is_some() {
         return Ok(Found::Gymnasium);
     }
     let mut known: Vec<String> = ids().into_iter().map(|(known, _)| known).collect();
@@ -138,6 +146,7 @@ pub fn provider(id: &str) -> Result<Provider, EnvError> {
     Ok(match find(id)? {
         Found::BuiltIn(_) => Provider::BuiltIn,
         Found::Mujoco => Provider::Mujoco,
+        Found::GymRs => Provider::GymRs,
         Found::Gymnasium => Provider::Gymnasium,
         Found::Registered(_) => Provider::Registered,
     })
@@ -160,6 +169,7 @@ pub fn make(id: &str, setting: &Setting) -> Result<Box<dyn Env>, EnvError> {
             Ok(make())
         }
         Found::Mujoco => Ok(Box::new(Mujoco::new(id, setting)?)),
+        Found::GymRs => gym_rs::make(id, setting),
         Found::Gymnasium => Ok(Box::new(Python::new(id, setting)?)),
         Found::Registered(make) => make(setting),
     }

@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &EvaluateArguments) -> Result<u8, Failure> {
     }
     if let Some(path) = &arguments.render {
         // Before a hundred episodes are played.
-        Film::new(path, 1.0)?;
+        Film::new(path, 1.0, 0)?;
     }
     let policy = RunDirectory::policy(&arguments.run)?;
     let setting = Setting {

@@ -1,7 +1,7 @@
 //! `es-train list`
 
 use clap::ValueEnum;
-use es_envs::{EnvError, Setting, Tools};
+use es_envs::{EnvError, Provider, Setting, Tools};
 
 use super::{Failure, print};
 use crate::experiment::KEYS;
@@ -9,7 +9,8 @@ use crate::{arithmetic, method};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum What {
-    /// Environments: id, observation and action sizes, time limit, threshold.
+    /// Environments: id, observation and action sizes, time limit, threshold, provider, and whether
+    /// they can be made here.
     Envs,
     /// Methods.
     Methods,
@@ -70,6 +71,25 @@ fn envs(tools: &Tools) -> String {
             [id, observation, actions, limit, solved, provider.to_string(), here]
         })
         .collect();
+    let other = match es_envs::gymnasium_version(tools) {
+        Ok(version) => format!("yes: {version}"),
+        Err(EnvError::Missing { missing: reason, .. }) => {
+            missing.push(reason);
+            format!("no [{}]", missing.len())
+        }
+        Err(error) => error.to_string(),
+    };
+    let unknown = [(); 4].map(|()| "?".to_owned());
+    let [a, b, c, d] = unknown;
+    let rows = rows.into_iter().chain([[
+        "gymnasium:ID".to_owned(),
+        a,
+        b,
+        c,
+        d,
+        Provider::Gymnasium.to_string(),
+        other,
+    ]]);
     let mut text = columns(std::iter::once(header).chain(rows).collect());
     for (index, reason) in missing.iter().enumerate() {
         text += &format!("[{}] needs {reason}\n", index + 1);

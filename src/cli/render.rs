@@ -9,7 +9,7 @@ use crate::record::{Film, PolicyFile};
 use crate::seed::{Purpose, derive};
 use crate::task::{PolicyPlan, Task, Worker};
 
-/// Plays the first of the evaluation's episodes once more and films it; what to say of it.
+/// Plays the first of the evaluation's episodes again and films it; what to say of it.
 pub(super) fn film(
     policy: &PolicyFile,
     plan: &PolicyPlan,
@@ -23,10 +23,13 @@ pub(super) fn film(
     let mut worker =
         Worker::new(&task, plan, 0).map_err(|error| Failure::failed(error.to_string()))?;
     policy.load_into(&mut worker.policy);
-    let mut film = Film::new(path, task.spec().frames_per_second)?;
+    let seed = derive(seed, Purpose::Evaluation, 0, 0, 0);
+    // Played once to know how long it is: drawing takes longer than stepping.
+    let steps = worker.evaluate(seed).map_err(|fault| Failure::failed(fault.to_string()))?.steps;
+    let mut film = Film::new(path, task.spec().frames_per_second, steps as usize + 1)?;
     let mut trouble = None;
-    let episode = worker.show(derive(seed, Purpose::Evaluation, 0, 0, 0), &mut |env| {
-        if trouble.is_none() {
+    let episode = worker.show(seed, &mut |env| {
+        if trouble.is_none() && film.wants_next() {
             trouble = film.add(&env.render()?).err();
         }
         Ok(())

@@ -7,7 +7,8 @@ use super::options::Shared;
 use super::simulation::Simulation;
 use super::task::Task;
 use super::{Registered, library};
-use crate::{Action, ActionSpace, Env, EnvError, Setting, Spec, Step, action, reset};
+use crate::python::{PREFIX, Python};
+use crate::{Action, ActionSpace, Env, EnvError, Picture, Setting, Spec, Step, action, reset};
 
 /// One of Gymnasium's MuJoCo tasks. The heads of the files in `envs/src/mujoco` describe them.
 pub struct Mujoco {
@@ -17,6 +18,9 @@ pub struct Mujoco {
     frame_skip: i32,
     /// Seconds of one step.
     seconds: f64,
+    setting: Setting,
+    /// Draws, once a picture was asked for.
+    painter: Option<Python>,
 }
 
 impl Mujoco {
@@ -69,7 +73,8 @@ impl Mujoco {
             ],
             ..Spec::new(id, task.observation_size(&simulation), actions)
         };
-        Ok(Mujoco { spec, simulation, task, frame_skip, seconds })
+        let setting = Setting { pictures: true, ..setting.clone() };
+        Ok(Mujoco { spec, simulation, task, frame_skip, seconds, setting, painter: None })
     }
 
     /// Generalised positions and velocities.
@@ -134,5 +139,29 @@ impl Env for Mujoco {
         self.task.observe(&self.simulation, observation);
         let (reward, terminated) = self.task.judge(&self.simulation, action, self.seconds);
         Ok(Step::new(reward, terminated))
+    }
+
+    /// Drawn by MuJoCo's own renderer, in a Python process that is shown the state and steps
+    /// nothing.
+    fn render(&mut self) -> Result<Picture, EnvError> {
+        let unseen = |reason: String| EnvError::NoPicture {
+            env: self.spec.id.clone(),
+            reason: format!(
+                "{reason}\nMuJoCo draws through EGL or OSMesa (Debian, Ubuntu: apt-get install \
+                 libegl1 libgl1-mesa-dri, or libosmesa6 and MUJOCO_GL=osmesa)"
+            ),
+        };
+        let painter = match &mut self.painter {
+            Some(painter) => painter,
+            place => {
+                let painter = Python::new(&format!("{PREFIX}{}", self.spec.id), &self.setting);
+                place.insert(painter.map_err(|error| unseen(error.to_string()))?)
+            }
+        };
+        let (positions, velocities) = (self.simulation.qpos(), self.simulation.qvel());
+        painter.picture_of(positions, velocities).map_err(|error| match error {
+            EnvError::NoPicture { reason, .. } => unseen(reason),
+            other => unseen(other.to_string()),
+        })
     }
 }

@@ -245,10 +245,13 @@ class Worker:
         self.answer(DONE)
 
     def picture(self):
-        if "rgb_array" not in (self.env.metadata or {}).get("render_modes", []):
+        self.draw(self.env)
+
+    def draw(self, env):
+        if "rgb_array" not in (env.metadata or {}).get("render_modes", []):
             raise Unseen("it has no render_mode rgb_array")
         try:
-            pixels = self.env.render()
+            pixels = env.render()
         except Exception as error:
             raise Unseen(told(error)) from None
         pixels = np.asarray(pixels)
@@ -261,7 +264,7 @@ class Worker:
         env = self.env.unwrapped
         state = np.frombuffer(self.payload(), np.float64)
         env.set_state(state[: env.model.nq], state[env.model.nq :])
-        self.picture()
+        self.draw(env)
 
 
 def told(error):

@@ -15,8 +15,10 @@ const SPEED: i32 = 10;
 /// A film in the making.
 pub(super) struct Animation {
     frames_per_second: f64,
-    /// Pictures so far, those left out included.
-    pictures: u64,
+    /// Moments so far, those left out included.
+    moments: u64,
+    /// Hundredths of a second from the start to the last of them.
+    at: u64,
     encoder: Option<Encoder<Vec<u8>>>,
     /// The last picture that was kept: it is written when the next one says how long it stands.
     pending: Option<Pending>,
@@ -34,26 +36,29 @@ impl Animation {
     pub fn new(frames_per_second: f64) -> Self {
         Animation {
             frames_per_second,
-            pictures: 0,
+            moments: 0,
+            at: 0,
             encoder: None,
             pending: None,
             shown: Vec::new(),
         }
     }
 
-    /// Adds a picture, or leaves it out if it follows the one before too fast to be shown.
+    /// Whether the next moment can be shown: not if it follows the last one too fast.
+    pub fn wants_next(&mut self) -> bool {
+        self.at = (100.0 * self.moments as f64 / self.frames_per_second).round() as u64;
+        self.moments += 1;
+        let last = self.pending.as_ref();
+        last.is_none_or(|last| (self.at - last.at) as f64 >= 100.0 * SHORTEST)
+    }
+
+    /// Adds the picture of the moment that was just wanted.
     pub fn add(&mut self, picture: &Picture) -> Result<(), String> {
-        let seconds = self.pictures as f64 / self.frames_per_second;
-        self.pictures += 1;
-        let at = (100.0 * seconds).round() as u64;
         if let Some(pending) = &self.pending {
-            let lasts = at - pending.at;
-            if (lasts as f64) < 100.0 * SHORTEST {
-                return Ok(());
-            }
-            self.write_pending(lasts.min(u64::from(u16::MAX)) as u16)?;
+            let lasts = (self.at - pending.at).min(u64::from(u16::MAX));
+            self.write_pending(lasts as u16)?;
         }
-        self.pending = Some(Pending { picture: picture.clone(), at });
+        self.pending = Some(Pending { picture: picture.clone(), at: self.at });
         Ok(())
     }
 
@@ -146,7 +151,11 @@ mod tests {
 
     fn film(frames_per_second: f64, pictures: &[Picture]) -> Vec<(u16, Vec<u8>)> {
         let mut animation = Animation::new(frames_per_second);
-        pictures.iter().for_each(|picture| animation.add(picture).unwrap());
+        for picture in pictures {
+            if animation.wants_next() {
+                animation.add(picture).unwrap();
+            }
+        }
         decode(&animation.finish().unwrap())
     }
 

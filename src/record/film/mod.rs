@@ -44,22 +44,31 @@ pub enum FilmError {
 }
 
 impl Film {
-    /// A film whose kind follows from the file's extension, of pictures that are so many to a
-    /// second.
+    /// A film whose kind follows from the file's extension, of an episode that can be seen `moments`
+    /// times, so many of them to a second.
     ///
     /// # Errors
     /// If it is another extension.
-    pub fn new(path: &Path, frames_per_second: f64) -> Result<Self, FilmError> {
+    pub fn new(path: &Path, frames_per_second: f64, moments: usize) -> Result<Self, FilmError> {
         let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
         let kind = match extension.as_deref() {
             Some("gif") => Kind::Gif(Animation::new(frames_per_second)),
-            Some("png") => Kind::Png(Strip::default()),
+            Some("png") => Kind::Png(Strip::new(moments)),
             _ => return Err(FilmError::Extension(path.to_owned())),
         };
         Ok(Film { path: path.to_owned(), size: None, kind })
     }
 
-    /// Adds the next picture.
+    /// Whether the episode's next moment belongs in the film: a picture may take long to draw. If so,
+    /// [`Film::add`] it.
+    pub fn wants_next(&mut self) -> bool {
+        match &mut self.kind {
+            Kind::Gif(animation) => animation.wants_next(),
+            Kind::Png(strip) => strip.wants_next(),
+        }
+    }
+
+    /// Adds the picture of the moment that was just wanted.
     ///
     /// # Errors
     /// If it has another size than the first, or one that no such file can have.
@@ -106,10 +115,11 @@ mod tests {
 
     #[test]
     fn other_extensions_and_pictures_of_changing_size_are_refused() {
-        let error = Film::new(Path::new("film.mp4"), 30.0).err().unwrap().to_string();
+        let error = Film::new(Path::new("film.mp4"), 30.0, 9).err().unwrap().to_string();
         assert!(error.contains("film.mp4") && error.contains(".gif"), "{error}");
 
-        let mut film = Film::new(Path::new("film.GIF"), 30.0).unwrap();
+        let mut film = Film::new(Path::new("film.GIF"), 30.0, 9).unwrap();
+        assert!(film.wants_next());
         film.add(&Picture { width: 2, height: 1, rgb: vec![0; 6] }).unwrap();
         let error = film.add(&Picture { width: 1, height: 1, rgb: vec![0; 3] }).unwrap_err();
         assert!(error.to_string().contains("1 x 1, expected 2 x 1"), "{error}");
@@ -120,7 +130,7 @@ mod tests {
     #[test]
     fn a_film_without_pictures_is_an_error() {
         for name in ["a.gif", "a.png"] {
-            let error = Film::new(Path::new(name), 30.0).unwrap().finish().unwrap_err();
+            let error = Film::new(Path::new(name), 30.0, 9).unwrap().finish().unwrap_err();
             assert!(error.to_string().contains("no picture"), "{error}");
         }
     }

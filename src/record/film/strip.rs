@@ -8,54 +8,38 @@ const FRAMES: usize = 8;
 /// Widest strip, in pixels; a wider one is shrunk by a whole factor.
 const WIDEST: usize = 4000;
 
-/// A strip in the making. How long the episode is is not known before its end: every `stride`-th
-/// picture is kept, and the stride doubles when there are too many.
-#[derive(Default)]
+/// A strip in the making.
 pub(super) struct Strip {
-    kept: Vec<Picture>,
-    last: Option<Picture>,
-    /// Pictures so far.
-    pictures: usize,
-    /// Doublings of the stride.
-    doublings: u32,
+    /// How many moments the episode has.
+    moments: usize,
+    /// Moments so far.
+    seen: usize,
+    frames: Vec<Picture>,
 }
 
 impl Strip {
+    pub fn new(moments: usize) -> Self {
+        Strip { moments, seen: 0, frames: Vec::new() }
+    }
+
+    /// Whether the next moment is one of a few, evenly from the first to the last.
+    pub fn wants_next(&mut self) -> bool {
+        let moment = self.seen;
+        self.seen += 1;
+        let (wanted, last) = (FRAMES.min(self.moments), self.moments.saturating_sub(1));
+        (0..wanted).any(|i| moment == (i * last + (wanted - 1) / 2) / (wanted - 1).max(1))
+    }
+
     pub fn add(&mut self, picture: &Picture) {
-        if self.pictures.is_multiple_of(1 << self.doublings) {
-            if self.kept.len() == 4 * FRAMES {
-                let mut index = 0;
-                self.kept.retain(|_| {
-                    index += 1;
-                    index % 2 == 1
-                });
-                self.doublings += 1;
-            }
-            if self.pictures.is_multiple_of(1 << self.doublings) {
-                self.kept.push(picture.clone());
-            }
-        }
-        self.pictures += 1;
-        self.last = Some(picture.clone());
+        self.frames.push(picture.clone());
     }
 
     /// The bytes of the file.
-    pub fn finish(mut self) -> Result<Vec<u8>, String> {
-        let last = self.last.take().ok_or("there is no picture to show")?;
-        let stride = 1 << self.doublings;
-        // Frames evenly over the episode, the first and the last among them.
-        let wanted = FRAMES.min(self.pictures);
-        let mut frames: Vec<&Picture> = (0..wanted - 1)
-            .map(|i| {
-                let index = (i * (self.pictures - 1)) as f64 / (wanted - 1) as f64;
-                let nearest = (index / f64::from(stride)).round() as usize;
-                &self.kept[nearest.min(self.kept.len() - 1)]
-            })
-            .collect();
-        frames.push(&last);
-
-        let factor = (frames.len() * last.width).div_ceil(WIDEST);
-        let small: Vec<Picture> = frames.into_iter().map(|frame| shrink(frame, factor)).collect();
+    pub fn finish(self) -> Result<Vec<u8>, String> {
+        let frames = self.frames;
+        let width = frames.first().ok_or("there is no picture to show")?.width;
+        let factor = (frames.len() * width).div_ceil(WIDEST);
+        let small: Vec<Picture> = frames.iter().map(|frame| shrink(frame, factor)).collect();
         let (width, height) = (small[0].width, small[0].height);
         let mut rgb = Vec::with_capacity(3 * small.len() * width * height);
         for row in 0..height {
@@ -111,8 +95,12 @@ mod tests {
 
     /// Width of the strip, and the numbers of its pictures.
     fn strip(pictures: usize, width: usize) -> (usize, Vec<usize>) {
-        let mut strip = Strip::default();
-        (0..pictures).for_each(|number| strip.add(&picture(number, width)));
+        let mut strip = Strip::new(pictures);
+        for number in 0..pictures {
+            if strip.wants_next() {
+                strip.add(&picture(number, width));
+            }
+        }
         let bytes = strip.finish().unwrap();
         let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
         let mut rgb = vec![0; reader.output_buffer_size().unwrap()];
@@ -134,7 +122,7 @@ mod tests {
             for (i, number) in numbers.iter().enumerate() {
                 let exact = (i * (pictures - 1)) as f64 / 7.0;
                 let off = (*number as f64 - exact).abs();
-                assert!(off <= 1.0 + pictures as f64 / 32.0, "{pictures}: {numbers:?}");
+                assert!(off <= 1.0, "{pictures}: {numbers:?}");
             }
         }
     }
