@@ -10,6 +10,9 @@ use super::{Registered, library};
 use crate::python::{PREFIX, Python};
 use crate::{Action, ActionSpace, Env, EnvError, Picture, Setting, Spec, Step, action, reset};
 
+/// Options that choose where a picture is taken from.
+const CAMERAS: [&str; 3] = ["camera_id", "camera_name", "default_camera_config"];
+
 /// One of Gymnasium's MuJoCo tasks. The heads of the files in `envs/src/mujoco` describe them.
 pub struct Mujoco {
     spec: Spec,
@@ -73,7 +76,11 @@ impl Mujoco {
             ],
             ..Spec::new(id, task.observation_size(&simulation), actions)
         };
-        let setting = Setting { pictures: true, ..setting.clone() };
+        let mut setting = Setting { pictures: true, ..setting.clone() };
+        // Who runs away is followed, by the camera that the models have for it.
+        if !CAMERAS.iter().any(|option| setting.options.contains_key(*option)) {
+            setting.options.insert("camera_name".to_owned(), "track".into());
+        }
         Ok(Mujoco { spec, simulation, task, frame_skip, seconds, setting, painter: None })
     }
 
