@@ -12,7 +12,7 @@ use crate::policy::{ActionRule, EpisodeSums, Policy, Statistics};
 
 /// How often an episode is played whose environment's process is lost: a process that dies by
 /// itself will soon be lucky, an episode that kills every process is at fault.
-const ATTEMPTS: u32 = 8;
+const ATTEMPTS: u32 = 4;
 
 /// What a policy for a task is made of.
 #[derive(Clone, Debug, PartialEq)]

@@ -16,6 +16,9 @@ const REFUSED: u8 = 2;
 const MISSING: u8 = 3;
 const UNSEEN: u8 = 4;
 
+/// How often a process is started to make an environment.
+const ATTEMPTS: u32 = 3;
+
 /// An environment of Python's Gymnasium, in a process of its own.
 pub(crate) struct Python {
     spec: Spec,
@@ -52,20 +55,18 @@ impl Python {
     /// [`EnvError::Missing`] if Python, Gymnasium or a package is not here, [`EnvError::Options`]
     /// if Gymnasium refuses the id or an option, [`EnvError::Failed`] for anything else.
     pub fn new(id: &str, setting: &Setting) -> Result<Self, EnvError> {
-        let env = || id.to_owned();
-        let failed = |reason| EnvError::Failed { env: env(), reason };
+        let failed = |reason| EnvError::Failed { env: id.to_owned(), reason };
         if setting.options.contains_key("render_mode") {
             let reason = "render_mode is not for you to choose: `es-train evaluate --render FILE` \
                           makes pictures"
                 .to_owned();
-            return Err(EnvError::Options { env: env(), reason });
+            return Err(EnvError::Options { env: id.to_owned(), reason });
         }
-        let python =
-            find(&setting.tools).map_err(|missing| EnvError::Missing { env: env(), missing })?;
-        let process = Process::start(&python, patience().map_err(failed)?).map_err(failed)?;
-        let mut python = Python {
+        let python = find(&setting.tools)
+            .map_err(|missing| EnvError::Missing { env: id.to_owned(), missing })?;
+        let mut env = Python {
             spec: Spec::new(id, 0, ActionSpace::Discrete(1)),
-            process: Some(process),
+            process: None,
             lost: String::new(),
             request: Vec::new(),
         };
@@ -75,18 +76,25 @@ impl Python {
             json(&Value::Table(setting.options.clone())),
             setting.pictures
         );
-        python.request(b'M', question.as_bytes());
-        match python.ask(2) {
-            Ok(_) => {}
-            // A process that dies while it makes the environment will do so again.
-            Err(EnvError::Lost { env, reason }) => return Err(EnvError::Failed { env, reason }),
-            Err(error) => return Err(error),
+        env.request(b'M', question.as_bytes());
+        for attempt in 1.. {
+            let process = Process::start(&python, patience().map_err(failed)?).map_err(failed)?;
+            env.process = Some(process);
+            match env.ask(2) {
+                Ok(_) => break,
+                // One that dies again and again while it makes the environment always will.
+                Err(EnvError::Lost { reason, .. }) if attempt == ATTEMPTS => {
+                    return Err(failed(reason));
+                }
+                Err(EnvError::Lost { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
-        let description = String::from_utf8_lossy(python.extra()).into_owned();
+        let description = String::from_utf8_lossy(env.extra()).into_owned();
         let description: Description =
             toml::from_str(&description).map_err(|error| failed(error.to_string()))?;
-        python.spec = description.spec(id);
-        Ok(python)
+        env.spec = description.spec(id);
+        Ok(env)
     }
 
     /// Draws one of Gymnasium's MuJoCo tasks in a given state.
