@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::{
-    Acrobot, CartPole, Env, EnvError, MountainCar, MountainCarContinuous, Mujoco, Pendulum,
-    Setting, acrobot, cart_pole, gym_rs, mountain_car, mountain_car_continuous, mujoco, pendulum,
+    Acrobot, ActionSpace, CartPole, Env, EnvError, MountainCar, MountainCarContinuous, Mujoco,
+    Pendulum, Setting, Spec, acrobot, cart_pole, gym_rs, mountain_car, mountain_car_continuous,
+    mujoco, pendulum,
     python::{self, Python},
 };
 
@@ -72,6 +73,26 @@ pub fn ids() -> Vec<(String, Provider)> {
         .chain(gym_rs::IDS.map(|id| (id.to_owned(), Provider::GymRs)))
         .chain(registered.iter().map(|entry| (entry.id.clone(), Provider::Registered)))
         .collect()
+}
+
+/// What the environment with this id looks like, where that is known without making it: bounds of
+/// actions are not told.
+pub fn outline(id: &str) -> Option<Spec> {
+    let spec = |observation, actions, limit, threshold| Spec {
+        max_episode_steps: Some(limit),
+        reward_threshold: threshold,
+        ..Spec::new(id, observation, actions)
+    };
+    if let Some(task) = mujoco::TASKS.iter().find(|task| task.id == id) {
+        let bound = vec![f32::INFINITY; task.sizes.1];
+        let low = bound.iter().map(|bound| -bound).collect();
+        let actions = ActionSpace::Continuous { low, high: bound };
+        return Some(spec(task.sizes.0, actions, task.max_episode_steps, task.reward_threshold));
+    }
+    match gym_rs::IDS.iter().position(|known| *known == id)? {
+        0 => Some(spec(4, ActionSpace::Discrete(2), 500, Some(475.0))),
+        _ => Some(spec(2, ActionSpace::Discrete(3), 200, Some(-110.0))),
+    }
 }
 
 /// Adds an environment of another crate, which [`make`] then knows by its id. `make` is called

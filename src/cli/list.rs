@@ -1,7 +1,7 @@
 //! `es-train list`
 
 use clap::ValueEnum;
-use es_envs::{EnvError, Provider, Setting, Tools};
+use es_envs::{EnvError, Provider, Setting, Spec, Tools};
 
 use super::{Failure, print};
 use crate::experiment::KEYS;
@@ -42,18 +42,8 @@ fn envs(tools: &Tools) -> String {
     let rows: Vec<_> = es_envs::ids()
         .into_iter()
         .map(|(id, provider)| {
-            let unknown = "?".to_owned();
-            let (shape, here) = match es_envs::make(&id, &setting) {
-                Ok(env) => {
-                    let spec = env.spec();
-                    let shape = [
-                        spec.observation_size.to_string(),
-                        spec.actions.describe(),
-                        spec.max_episode_steps.map_or("-".into(), |limit| limit.to_string()),
-                        spec.reward_threshold.map_or("-".into(), |at| at.to_string()),
-                    ];
-                    (shape, "yes".to_owned())
-                }
+            let (spec, here) = match es_envs::make(&id, &setting) {
+                Ok(env) => (Some(env.spec().clone()), "yes".to_owned()),
                 Err(error) => {
                     let reason = match error {
                         EnvError::Missing { missing, .. } => missing,
@@ -64,10 +54,10 @@ fn envs(tools: &Tools) -> String {
                         missing.push(reason);
                         missing.len() - 1
                     });
-                    ([(); 4].map(|()| unknown.clone()), format!("no [{}]", number + 1))
+                    (es_envs::outline(&id), format!("no [{}]", number + 1))
                 }
             };
-            let [observation, actions, limit, solved] = shape;
+            let [observation, actions, limit, solved] = shape(spec);
             [id, observation, actions, limit, solved, provider.to_string(), here]
         })
         .collect();
@@ -79,8 +69,7 @@ fn envs(tools: &Tools) -> String {
         }
         Err(error) => error.to_string(),
     };
-    let unknown = [(); 4].map(|()| "?".to_owned());
-    let [a, b, c, d] = unknown;
+    let [a, b, c, d] = shape(None);
     let rows = rows.into_iter().chain([[
         "gymnasium:ID".to_owned(),
         a,
@@ -95,6 +84,17 @@ fn envs(tools: &Tools) -> String {
         text += &format!("[{}] needs {reason}\n", index + 1);
     }
     text
+}
+
+/// Sizes of observations and actions, time limit and threshold.
+fn shape(spec: Option<Spec>) -> [String; 4] {
+    let Some(spec) = spec else { return [(); 4].map(|()| "?".to_owned()) };
+    [
+        spec.observation_size.to_string(),
+        spec.actions.describe(),
+        spec.max_episode_steps.map_or("-".into(), |limit| limit.to_string()),
+        spec.reward_threshold.map_or("-".into(), |at| at.to_string()),
+    ]
 }
 
 fn keys() -> String {

@@ -11,22 +11,36 @@ use super::{
 };
 use crate::method;
 
+/// The file of an experiment that is part of the program: its name and its text.
+macro_rules! file {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../../experiments/", $name, ".toml")))
+    };
+}
+
 /// Experiments that are part of the program: one for each environment that has one.
-const COMPILED_IN: [(&str, &str, &str); 5] = [
-    ("CartPole-v1", "cartpole", include_str!("../../experiments/cartpole.toml")),
-    ("MountainCar-v0", "mountain_car", include_str!("../../experiments/mountain_car.toml")),
-    (
-        "MountainCarContinuous-v0",
-        "mountain_car_continuous",
-        include_str!("../../experiments/mountain_car_continuous.toml"),
-    ),
-    ("Pendulum-v1", "pendulum", include_str!("../../experiments/pendulum.toml")),
-    ("Acrobot-v1", "acrobot", include_str!("../../experiments/acrobot.toml")),
+const COMPILED_IN: [(&str, (&str, &str)); 16] = [
+    ("CartPole-v1", file!("cartpole")),
+    ("MountainCar-v0", file!("mountain_car")),
+    ("MountainCarContinuous-v0", file!("mountain_car_continuous")),
+    ("Pendulum-v1", file!("pendulum")),
+    ("Acrobot-v1", file!("acrobot")),
+    ("InvertedPendulum-v5", file!("inverted_pendulum")),
+    ("InvertedDoublePendulum-v5", file!("inverted_double_pendulum")),
+    ("Reacher-v5", file!("reacher")),
+    ("Pusher-v5", file!("pusher")),
+    ("Swimmer-v5", file!("swimmer")),
+    ("Hopper-v5", file!("hopper")),
+    ("HalfCheetah-v5", file!("half_cheetah")),
+    ("Walker2d-v5", file!("walker2d")),
+    ("Ant-v5", file!("ant")),
+    ("Humanoid-v5", file!("humanoid")),
+    ("HumanoidStandup-v5", file!("humanoid_standup")),
 ];
 
 /// The compiled-in experiment of an environment: its name and its text.
 pub fn compiled_in(env: &str) -> Option<(&'static str, &'static str)> {
-    COMPILED_IN.iter().find(|(id, ..)| *id == env).map(|&(_, name, text)| (name, text))
+    COMPILED_IN.iter().find(|(id, _)| *id == env).map(|(_, file)| *file)
 }
 
 /// An experiment on its way from a file to a run: plain TOML with flags laid over it.
@@ -381,7 +395,7 @@ mod tests {
 
     #[test]
     fn every_compiled_in_experiment_is_for_its_environment() {
-        for (env, ..) in COMPILED_IN {
+        for (env, _) in COMPILED_IN {
             let (experiment, warnings) = Source::for_env(env).unwrap().resolve().unwrap();
             assert_eq!(experiment.task.env, env);
             assert!(warnings.is_empty());

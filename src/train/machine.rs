@@ -66,7 +66,8 @@ impl Machine {
 }
 
 fn features() -> Vec<String> {
-    if mpi::ENABLED { vec!["mpi".to_owned()] } else { Vec::new() }
+    let parts = [("mpi", mpi::ENABLED), ("gym-rs", es_envs::HAS_GYM_RS)];
+    parts.into_iter().filter(|(_, there)| *there).map(|(name, _)| name.to_owned()).collect()
 }
 
 /// A fingerprint of the running program's file; 0 where it cannot be read. Ranks that share a

@@ -10,6 +10,9 @@ mod disabled;
 #[cfg(not(feature = "gym-rs"))]
 pub(crate) use disabled::make;
 
+/// Whether this build has gym-rs.
+pub const HAS_GYM_RS: bool = cfg!(feature = "gym-rs");
+
 /// How ids of these environments begin.
 pub(crate) const PREFIX: &str = "gym-rs:";
 

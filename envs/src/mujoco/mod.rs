@@ -38,38 +38,41 @@ use self::task::Build;
 /// A task as Gymnasium registers it.
 pub(crate) struct Registered {
     pub id: &'static str,
+    /// Numbers in an observation and in an action, with the task's own model and options.
+    pub sizes: (usize, usize),
     /// File of the model.
     model: &'static str,
     /// Steps of the physics in one step of the task.
     frame_skip: i32,
-    max_episode_steps: u32,
-    reward_threshold: Option<f64>,
+    pub max_episode_steps: u32,
+    pub reward_threshold: Option<f64>,
     build: Build,
 }
 
 const fn task(
     id: &'static str,
+    sizes: (usize, usize),
     model: &'static str,
     frame_skip: i32,
     max_episode_steps: u32,
     reward_threshold: Option<f64>,
     build: Build,
 ) -> Registered {
-    Registered { id, model, frame_skip, max_episode_steps, reward_threshold, build }
+    Registered { id, sizes, model, frame_skip, max_episode_steps, reward_threshold, build }
 }
 
 /// All tasks.
 #[rustfmt::skip]
 pub(crate) const TASKS: [Registered; 11] = [
-    task("InvertedPendulum-v5", "inverted_pendulum.xml", 2, 1000, Some(950.0), inverted_pendulum::build),
-    task("InvertedDoublePendulum-v5", "inverted_double_pendulum.xml", 5, 1000, Some(9100.0), inverted_double_pendulum::build),
-    task("Reacher-v5", "reacher.xml", 2, 50, Some(-3.75), reacher::build),
-    task("Pusher-v5", "pusher_v5.xml", 5, 100, Some(0.0), pusher::build),
-    task("Swimmer-v5", "swimmer.xml", 4, 1000, Some(360.0), swimmer::build),
-    task("Hopper-v5", "hopper.xml", 4, 1000, Some(3800.0), hopper::build),
-    task("HalfCheetah-v5", "half_cheetah.xml", 5, 1000, Some(4800.0), half_cheetah::build),
-    task("Walker2d-v5", "walker2d_v5.xml", 4, 1000, None, walker2d::build),
-    task("Ant-v5", "ant.xml", 5, 1000, Some(6000.0), ant::build),
-    task("Humanoid-v5", "humanoid.xml", 5, 1000, None, humanoid::build),
-    task("HumanoidStandup-v5", "humanoidstandup.xml", 5, 1000, None, humanoid_standup::build),
+    task("InvertedPendulum-v5", (4, 1), "inverted_pendulum.xml", 2, 1000, Some(950.0), inverted_pendulum::build),
+    task("InvertedDoublePendulum-v5", (9, 1), "inverted_double_pendulum.xml", 5, 1000, Some(9100.0), inverted_double_pendulum::build),
+    task("Reacher-v5", (10, 2), "reacher.xml", 2, 50, Some(-3.75), reacher::build),
+    task("Pusher-v5", (23, 7), "pusher_v5.xml", 5, 100, Some(0.0), pusher::build),
+    task("Swimmer-v5", (8, 2), "swimmer.xml", 4, 1000, Some(360.0), swimmer::build),
+    task("Hopper-v5", (11, 3), "hopper.xml", 4, 1000, Some(3800.0), hopper::build),
+    task("HalfCheetah-v5", (17, 6), "half_cheetah.xml", 5, 1000, Some(4800.0), half_cheetah::build),
+    task("Walker2d-v5", (17, 6), "walker2d_v5.xml", 4, 1000, None, walker2d::build),
+    task("Ant-v5", (105, 8), "ant.xml", 5, 1000, Some(6000.0), ant::build),
+    task("Humanoid-v5", (348, 17), "humanoid.xml", 5, 1000, None, humanoid::build),
+    task("HumanoidStandup-v5", (348, 17), "humanoidstandup.xml", 5, 1000, None, humanoid_standup::build),
 ];
