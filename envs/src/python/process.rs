@@ -20,6 +20,9 @@ const REPLY: usize = 16;
 /// So much of what a worker prints last is kept.
 const LAST_WORDS: usize = 2000;
 
+/// How long to watch for a reply before going to sleep; `worker.py` watches as long for a request.
+const WATCH: Duration = Duration::from_micros(100);
+
 /// How long a worker that is told to go may take.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -118,7 +121,7 @@ impl Process {
         let mut have = 0;
         let mut total = REPLY;
         while have < total {
-            match self.socket.read(&mut self.reply[have..]) {
+            match read(&mut self.socket, &mut self.reply[have..]) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(count) => have += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -186,6 +189,26 @@ fn told(status: ExitStatus) -> String {
         (None, Some(signal)) => format!("killed by signal {signal}"),
         (None, None) => status.to_string(),
     }
+}
+
+/// Reads what there is; where there is nothing yet, first watches for it a while and only then lets
+/// the system wake this thread, which takes longer than many an environment's step.
+fn read(socket: &mut UnixStream, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let began = Instant::now();
+    socket.set_nonblocking(true)?;
+    let watched = loop {
+        match socket.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            other => break Some(other),
+        }
+        if began.elapsed() >= WATCH {
+            break None;
+        }
+        // Whoever else has work for this core goes first: the worker, above all.
+        std::thread::yield_now();
+    };
+    socket.set_nonblocking(false)?;
+    watched.unwrap_or_else(|| socket.read(buffer))
 }
 
 /// Reads what a worker prints and keeps the end of it.
