@@ -6,7 +6,7 @@
 //! `ES_ENVS_MUJOCO_TRAJECTORIES` names the directory.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use es_envs::{Action, ActionSpace, Env, Mujoco, Setting};
 
@@ -23,7 +23,7 @@ fn folder() -> Option<PathBuf> {
     folder
 }
 
-fn table(folder: &PathBuf, file: &str) -> Vec<Row> {
+fn table(folder: &Path, file: &str) -> Vec<Row> {
     let mut reader = csv::Reader::from_path(folder.join(file)).unwrap();
     reader.deserialize().map(Result::unwrap).collect()
 }

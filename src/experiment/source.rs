@@ -174,7 +174,7 @@ impl Source {
                 }
                 let (table, key) = match key.strip_prefix("options.") {
                     Some(option) if section == "task" => {
-                        (table.as_table_mut().map(|task| options(task)), option)
+                        (table.as_table_mut().map(options), option)
                     }
                     _ => (table.as_table_mut(), key),
                 };
