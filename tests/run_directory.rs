@@ -27,6 +27,7 @@ fn the_summary_has_the_fields_of_the_contract() {
         "hosts",
         "version",
         "features",
+        "software",
         "theta_hash",
     ];
     expected.sort_unstable();
