@@ -83,7 +83,11 @@ pub(super) fn open(path: &Path) -> Result<&'static Library, String> {
     if let Some((_, library)) = opened.iter().find(|(known, _)| known == path) {
         return Ok(library);
     }
-    let failed = |error: libloading::Error| format!("{}: {error}", path.display());
+    let failed = |error: libloading::Error| {
+        use std::error::Error;
+        let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        format!("cannot load {} ({reason})", path.display())
+    };
     // SAFETY: MuJoCo's initialisers only set up its own tables. A library of another kind that
     // somebody names here runs its initialisers, as it does wherever else they load it.
     let file = unsafe { libloading::Library::new(path) }.map_err(failed)?;

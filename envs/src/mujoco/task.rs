@@ -39,7 +39,17 @@ pub(super) type Range = [f64; 2];
 
 /// Reads a task's options; an unknown or mistyped one is an error that lists those there are.
 pub(super) fn read<T: DeserializeOwned>(options: Options) -> Result<T, String> {
-    options.try_into().map_err(|error: toml::de::Error| error.message().to_owned())
+    let read = |options: Options| options.try_into::<T>();
+    read(options.clone()).map_err(|error| {
+        // The message names an option that does not exist, but not one of the wrong type.
+        let mut alone = options.into_iter().map(|(name, value)| {
+            (format!("{name} = {value}"), { read(Options::from_iter([(name, value)])).err() })
+        });
+        let found = alone.find_map(|(given, error)| Some((given, error?)));
+        let (given, error) = found.unwrap_or((String::new(), error));
+        let message = error.message().replace("unknown field", "unknown option");
+        if message.contains("unknown option") { message } else { format!("{given}: {message}") }
+    })
 }
 
 /// Adds to every number a uniform one of at most `scale`.
