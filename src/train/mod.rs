@@ -10,6 +10,8 @@ pub use evaluation::{Seeds, evaluate};
 pub use machine::{Machine, default_threads};
 pub use trainer::Trainer;
 
+use std::collections::HashSet;
+
 use self::clock::Clock;
 use self::run::Run;
 use crate::comm::{CommError, Communicator};
@@ -120,6 +122,7 @@ pub fn train(
         clock: Clock::start(counters.wall_seconds),
         counters,
         told_of_ties: false,
+        told_faults: HashSet::new(),
     };
     run.run(method.as_mut(), recorder)
 }

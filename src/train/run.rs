@@ -1,5 +1,6 @@
 //! A run at work: one generation after the other, until one of its ends is reached.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use super::clock::Clock;
@@ -20,6 +21,8 @@ pub(super) struct Run<'a> {
     pub counters: Counters,
     /// Whether the warning that all returns are equal has been given.
     pub told_of_ties: bool,
+    /// Last lines of the faults that were told in full.
+    pub told_faults: HashSet<String>,
 }
 
 impl Run<'_> {
@@ -106,10 +109,12 @@ impl Run<'_> {
     ) -> Result<(), TrainError> {
         let generation = self.counters.generation;
         if interval.faulted_members > 0 {
+            let reasons: Vec<String> =
+                interval.fault_reasons.iter().map(|reason| self.once_in_full(reason)).collect();
             recorder.event(&format!(
                 "warning: generation {generation}: members without a return: {}; {}",
                 interval.faulted_members,
-                interval.fault_reasons.join("; ")
+                reasons.join("; ")
             ))?;
         }
         for warning in &interval.warnings {
@@ -125,6 +130,18 @@ impl Run<'_> {
             ))?;
         }
         Ok(())
+    }
+
+    /// A reason with its traceback the first time, and without it whenever it comes again.
+    fn once_in_full(&mut self, reason: &str) -> String {
+        let (head, last) = match (reason.lines().next(), reason.lines().last()) {
+            (Some(head), Some(last)) if head != last => (head, last),
+            _ => return reason.to_owned(),
+        };
+        if self.told_faults.insert(last.to_owned()) {
+            return reason.to_owned();
+        }
+        format!("{head} [as before] {last}")
     }
 
     fn is_evaluation_due(&self, steps_before: u64) -> bool {
