@@ -9,6 +9,11 @@
 //! | `Pendulum-v1` | 3 | 1 number in [-2, 2] | 200 | |
 //! | `Acrobot-v1` | 6 | 3 | 500 | -100 |
 //!
+//! These are built in. [`Mujoco`] has Gymnasium's eleven MuJoCo tasks, on MuJoCo's own library, where
+//! it is installed; `gymnasium:ID` runs any environment of Python's Gymnasium in a process of its own;
+//! `gym-rs:CartPole` and `gym-rs:MountainCar` are there with the feature `gym-rs`; and [`register`]
+//! adds those of other crates. [`ids`] lists them, [`make`] makes them.
+//!
 //! An environment is made by its id, or by its own type when the caller knows it:
 //!
 //! ```
@@ -32,11 +37,12 @@
 //! ```
 //!
 //! # Determinism
-//! Every environment here is of class A: the same seed and the same actions give the same bits on
-//! any x86-64 or ARM machine. Nothing but `+ - * /`, comparisons, the exact remainder and this
+//! Every built-in environment is of class A: the same seed and the same actions give the same bits
+//! on any x86-64 or ARM machine. The others are of class B: the same bits with the same libraries on
+//! one type of CPU. In the built-in ones nothing but `+ - * /`, comparisons, the exact remainder and this
 //! crate's own sine and cosine is used, and nothing is drawn after a reset.
 //!
-//! # What all environments share
+//! # What the built-in environments share
 //! 1. Resets draw from xoshiro256++, not from NumPy's PCG64: the distribution of the first state
 //!    is the reference's, the state that one seed gives is not.
 //! 2. The time limit is part of the [`Spec`] and is never counted by the environment.
