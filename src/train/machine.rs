@@ -110,6 +110,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_rank_with_other_libraries_is_refused_by_all() {
+        let of_job = |versions: [&'static str; 3]| {
+            crate::comm::run_in_process(
+                3,
+                |comm| {
+                    let version = versions[comm.rank()].to_owned();
+                    let software = [("mujoco".to_owned(), version)];
+                    Machine::of_job(comm, &software).map_err(|error| error.to_string())
+                },
+                |_, reason| reason,
+            )
+        };
+        assert!(of_job(["4.0.0"; 3]).iter().all(Result::is_ok));
+        for result in of_job(["4.0.0", "4.0.0", "4.0.1"]) {
+            let error = result.unwrap_err();
+            assert!(error.contains("rank 2") && error.contains("libraries"), "{error}");
+        }
+    }
+
+    #[test]
     fn cpu_lists_are_counted() {
         assert_eq!(parse_cpu_list("0-1"), Some(2));
         assert_eq!(parse_cpu_list("0-3,8,10-11"), Some(7));

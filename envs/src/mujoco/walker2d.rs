@@ -18,9 +18,6 @@ use super::simulation::{Facts, Simulation};
 use super::task::{self, Range, Task};
 use crate::Options;
 
-/// Velocities are observed no larger than this.
-const FASTEST: f64 = 10.0;
-
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Walker2d {
@@ -84,12 +81,7 @@ impl Task for Walker2d {
     }
 
     fn observe(&self, simulation: &Simulation, observation: &mut [f32]) {
-        let positions = &simulation.qpos()[self.hidden()..];
-        let (places, speeds) = observation.split_at_mut(positions.len());
-        task::write(places, positions.iter());
-        for (to, from) in speeds.iter_mut().zip(simulation.qvel()) {
-            *to = from.clamp(-FASTEST, FASTEST) as f32;
-        }
+        task::write_clipped(simulation, self.hidden(), observation);
     }
 
     fn remember(&mut self, simulation: &Simulation) {
