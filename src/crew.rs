@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard};
 
 use rayon::ThreadPool;
+use rayon::prelude::*;
 
 use crate::task::{PolicyPlan, Task, Worker, WorkerError};
 
@@ -46,9 +47,10 @@ impl Crew {
             .thread_name(|index| format!("worker {index}"))
             .build()
             .map_err(|source| CrewError::Threads { threads, source })?;
-        let workers = (0..threads)
-            .map(|_| Worker::new(task, plan, members).map(Mutex::new))
-            .collect::<Result<_, _>>()?;
+        // At once: an environment may be a process that takes a second to start.
+        let make = |_| Worker::new(task, plan, members).map(Mutex::new);
+        let workers =
+            pool.install(|| (0..threads).into_par_iter().map(make).collect::<Result<_, _>>())?;
         Ok(Crew { pool, workers })
     }
 

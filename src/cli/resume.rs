@@ -76,14 +76,16 @@ pub(super) fn prepare_in(
         directory.replace_experiment(&experiment.to_toml())?;
     }
     warnings.extend(found.warnings);
-    let mut initial = None;
+    let (mut initial, mut task) = (None, None);
     if experiment.policy.initial_from.is_some() {
         let file = path.join(RunDirectory::INITIAL).display().to_string();
         experiment.policy.initial_from = Some(file);
-        let plan = experiment.plan(experiment.task(tools)?.spec())?;
+        let made = experiment.task(tools)?;
+        let plan = experiment.plan(made.spec())?;
+        task = Some(made);
         initial = experiment.initial_policy(&plan)?.map(|(_, bytes)| bytes);
     }
     let checkpoint = found.checkpoint;
     let announce = true;
-    Ok(Some(Prepared { experiment, initial, checkpoint, directory, warnings, announce }))
+    Ok(Some(Prepared { experiment, initial, checkpoint, directory, warnings, task, announce }))
 }

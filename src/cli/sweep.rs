@@ -111,6 +111,7 @@ fn run_cell(
             checkpoint: None,
             directory,
             warnings: Vec::new(),
+            task: None,
             announce: false,
         }))
     })?;

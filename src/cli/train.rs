@@ -13,6 +13,7 @@ use crate::method::MethodError;
 use crate::record::{
     Checkpoint, Console, PolicyFile, RecordError, Recorder, RunDirectory, Sealed, SealedError,
 };
+use crate::task::Task;
 use crate::train::{Ending, Machine, Session, TrainError, default_threads, train};
 
 #[derive(Clone, Debug, Default, Args)]
@@ -80,6 +81,8 @@ pub(super) struct Prepared {
     pub checkpoint: Option<Checkpoint>,
     pub directory: RunDirectory,
     pub warnings: Vec<String>,
+    /// Its task, if it was made already.
+    pub task: Option<Task>,
     /// Whether to say where the run is: scripts look for that line.
     pub announce: bool,
 }
@@ -103,7 +106,8 @@ fn prepare(arguments: &TrainArguments, offset: u64) -> Result<Option<Prepared>, 
         }
         experiment.seed += offset;
     }
-    let plan = experiment.plan(experiment.task(&arguments.place.tools.tools())?.spec())?;
+    let task = experiment.task(&arguments.place.tools.tools())?;
+    let plan = experiment.plan(task.spec())?;
     let initial = experiment.initial_policy(&plan)?.map(|(_, bytes)| bytes);
     if initial.is_some() {
         experiment.policy.initial_from = Some(RunDirectory::INITIAL.to_owned());
@@ -113,8 +117,15 @@ fn prepare(arguments: &TrainArguments, offset: u64) -> Result<Option<Prepared>, 
     if let Some(bytes) = &initial {
         directory.keep_initial(bytes)?;
     }
-    let announce = true;
-    Ok(Some(Prepared { experiment, initial, checkpoint: None, directory, warnings, announce }))
+    Ok(Some(Prepared {
+        experiment,
+        initial,
+        checkpoint: None,
+        directory,
+        warnings,
+        task: Some(task),
+        announce: true,
+    }))
 }
 
 fn run_path(arguments: &TrainArguments, name: &str, experiment: &Experiment) -> PathBuf {
@@ -140,7 +151,7 @@ pub(super) fn run_on(
     prepare: impl FnOnce() -> Result<Option<Prepared>, Failure>,
 ) -> Result<u8, Failure> {
     let mine = if comm.rank() == 0 { Some(prepare()) } else { None };
-    let (mut message, prepared) = match mine {
+    let (mut message, mut prepared) = match mine {
         None => (Vec::new(), None),
         Some(Ok(Some(prepared))) => (encode(&prepared)?, Some(prepared)),
         Some(Ok(None)) => (encode_code(0)?, None),
@@ -156,7 +167,8 @@ pub(super) fn run_on(
         Err(code) => return Ok(code),
     };
 
-    let task = shared.experiment.task(&place.tools.tools())?;
+    let made = prepared.as_mut().and_then(|prepared| prepared.task.take());
+    let task = made.map_or_else(|| shared.experiment.task(&place.tools.tools()), Ok)?;
     let machine = Machine::of_job(comm, &task.spec().software)?;
     let (mut directory, stop_file) = match prepared {
         None => (None, PathBuf::new()),

@@ -184,17 +184,23 @@ where
     std::thread::scope(|scope| {
         let ranks: Vec<_> = (0..size)
             .map(|rank| {
-                std::thread::Builder::new()
-                    .name(format!("rank {rank}"))
-                    .spawn_scoped(scope, move || rank_body(rank))
-                    .unwrap_or_else(|error| {
-                        panic!("cannot start the thread of rank {rank}: {error}")
-                    })
+                let thread = std::thread::Builder::new().name(format!("rank {rank}"));
+                thread.spawn_scoped(scope, move || rank_body(rank)).map_err(|error| {
+                    let reason = format!("the system gives it no thread: {error}");
+                    // Those that wait for this rank would wait for ever.
+                    hub.leave(rank, reason.clone());
+                    failed(rank, reason)
+                })
             })
             .collect();
         ranks
             .into_iter()
-            .map(|rank| rank.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload)))
+            .map(|rank| match rank {
+                Ok(thread) => {
+                    thread.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+                }
+                Err(error) => Err(error),
+            })
             .collect()
     })
 }

@@ -5,6 +5,7 @@
 //! written out again it names every default, and training it repeats the run bit for bit.
 
 mod build;
+mod compiled_in;
 mod error;
 mod keys;
 mod sections;
@@ -12,13 +13,14 @@ mod source;
 mod validate;
 
 pub use build::Plan;
+pub use compiled_in::compiled_in;
 pub use error::ExperimentError;
 pub use keys::{KEYS, Key};
 pub use sections::{
     ArithmeticSection, CheckpointSection, EvaluationSection, MethodSection, OpenaiEsSection,
     OptimizerSection, PolicySection, StopSection, TaskSection,
 };
-pub use source::{Source, compiled_in};
+pub use source::Source;
 
 use serde::Serialize;
 

@@ -5,43 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use super::compiled_in::compiled_in;
 use super::keys::{TABLES_OF_OTHERS, exists, nearest};
 use super::{
     CheckpointSection, EvaluationSection, Experiment, ExperimentError, MethodSection, validate,
 };
 use crate::method;
-
-/// The file of an experiment that is part of the program: its name and its text.
-macro_rules! file {
-    ($name:literal) => {
-        ($name, include_str!(concat!("../../experiments/", $name, ".toml")))
-    };
-}
-
-/// Experiments that are part of the program: one for each environment that has one.
-const COMPILED_IN: [(&str, (&str, &str)); 16] = [
-    ("CartPole-v1", file!("cartpole")),
-    ("MountainCar-v0", file!("mountain_car")),
-    ("MountainCarContinuous-v0", file!("mountain_car_continuous")),
-    ("Pendulum-v1", file!("pendulum")),
-    ("Acrobot-v1", file!("acrobot")),
-    ("InvertedPendulum-v5", file!("inverted_pendulum")),
-    ("InvertedDoublePendulum-v5", file!("inverted_double_pendulum")),
-    ("Reacher-v5", file!("reacher")),
-    ("Pusher-v5", file!("pusher")),
-    ("Swimmer-v5", file!("swimmer")),
-    ("Hopper-v5", file!("hopper")),
-    ("HalfCheetah-v5", file!("half_cheetah")),
-    ("Walker2d-v5", file!("walker2d")),
-    ("Ant-v5", file!("ant")),
-    ("Humanoid-v5", file!("humanoid")),
-    ("HumanoidStandup-v5", file!("humanoid_standup")),
-];
-
-/// The compiled-in experiment of an environment: its name and its text.
-pub fn compiled_in(env: &str) -> Option<(&'static str, &'static str)> {
-    COMPILED_IN.iter().find(|(id, _)| *id == env).map(|(_, file)| *file)
-}
 
 /// An experiment on its way from a file to a run: plain TOML with flags laid over it.
 #[derive(Clone, Debug)]
@@ -163,26 +132,18 @@ impl Source {
     }
 
     fn put(&mut self, key: &str, value: Value) {
-        match key.split_once('.') {
-            None => {
-                self.table.insert(key.to_owned(), value);
+        let mut path: Vec<&str> = key.split('.').collect();
+        let last = path.pop().unwrap_or(key);
+        let mut table = &mut self.table;
+        for name in path {
+            let place = table.entry(name).or_insert_with(|| Value::Table(Table::new()));
+            if !place.is_table() {
+                *place = Value::Table(Table::new());
             }
-            Some((section, key)) => {
-                let table = self.table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-                if !table.is_table() {
-                    *table = Value::Table(Table::new());
-                }
-                let (table, key) = match key.strip_prefix("options.") {
-                    Some(option) if section == "task" => {
-                        (table.as_table_mut().map(options), option)
-                    }
-                    _ => (table.as_table_mut(), key),
-                };
-                if let Some(table) = table {
-                    table.insert(key.to_owned(), value);
-                }
-            }
+            let Value::Table(inner) = place else { return };
+            table = inner;
         }
+        table.insert(last.to_owned(), value);
     }
 
     /// Fills in the defaults and checks everything. Also returns warnings.
@@ -306,18 +267,6 @@ impl Source {
     }
 }
 
-/// The table of the environment's options; whatever else stood in its place is gone.
-fn options(task: &mut Table) -> &mut Table {
-    let place = task.entry("options").or_insert_with(|| Value::Table(Table::new()));
-    if !place.is_table() {
-        *place = Value::Table(Table::new());
-    }
-    match place {
-        Value::Table(table) => table,
-        _ => unreachable!("a table was just put there"),
-    }
-}
-
 fn exists_table(section: &str) -> bool {
     super::KEYS.iter().any(|key| key.path.split('.').next() == Some(section))
 }
@@ -391,14 +340,5 @@ mod tests {
     fn tables_of_other_methods_are_a_warning() {
         let source = Source::from_text(&format!("{SMALL}[ppo]\nclip = 0.2\n")).unwrap();
         assert!(source.resolve().unwrap().1[0].contains("does not use [ppo]"));
-    }
-
-    #[test]
-    fn every_compiled_in_experiment_is_for_its_environment() {
-        for (env, _) in COMPILED_IN {
-            let (experiment, warnings) = Source::for_env(env).unwrap().resolve().unwrap();
-            assert_eq!(experiment.task.env, env);
-            assert!(warnings.is_empty());
-        }
     }
 }

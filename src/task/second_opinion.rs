@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use es_envs::{Env, EnvError};
 
 use super::{Episode, Fault, Task};
+use crate::panics;
 
 /// One episode in so many is replayed.
 const ONE_IN: u64 = 256;
@@ -36,10 +37,8 @@ impl SecondOpinion {
         play: impl FnOnce(&mut dyn Env) -> Result<Episode, Fault>,
     ) -> Option<String> {
         let mut place = self.env.lock().unwrap_or_else(PoisonError::into_inner);
-        let second = match ready(task, &mut place) {
-            Ok(env) => play(env),
-            Err(error) => Err(error.into()),
-        };
+        let second = panics::survive(|| play(ready(task, &mut place)?))
+            .unwrap_or_else(|message| Err(Fault::Panic(message)));
         let difference = match second {
             Ok(second) if same_bits(first, second) => return None,
             Ok(second) => format!(

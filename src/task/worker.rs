@@ -137,13 +137,12 @@ impl Worker {
 
     /// Plays an episode, and again if the environment's process is lost in it.
     fn play(&mut self, request: &mut EpisodeRequest<'_>) -> Result<Episode, Fault> {
-        for attempt in 1.. {
+        // Who watches has seen the start already.
+        let mut again = if request.watch.is_some() { 0 } else { ATTEMPTS - 1 };
+        loop {
             match self.play_once(request) {
-                Err(Fault::Env(lost @ EnvError::Lost { .. })) => {
-                    self.env = self.task.environment()?;
-                    if attempt == ATTEMPTS {
-                        return Err(lost.into());
-                    }
+                Err(Fault::Env(lost @ EnvError::Lost { .. })) if again > 0 => {
+                    again -= 1;
                     self.warnings.push(format!("{lost}; playing the episode again"));
                     request.rewind();
                 }
@@ -154,21 +153,20 @@ impl Worker {
                 fault => return fault,
             }
         }
-        unreachable!("the last attempt returns")
     }
 
     fn play_once(&mut self, request: &mut EpisodeRequest<'_>) -> Result<Episode, Fault> {
-        self.task.prepare(&mut self.env)?;
-        let Worker { env, policy, observation, .. } = self;
-        match panics::survive(|| play(env.as_mut(), policy, observation, request)) {
-            Ok(result) => result,
-            Err(message) => {
-                // The environment stopped in the middle of something: start with a new one.
-                let task = &self.task;
-                self.env = panics::survive(|| task.environment()).map_err(Fault::Panic)??;
-                Err(Fault::Panic(message))
-            }
+        let Worker { task, env, policy, observation, .. } = self;
+        let played = panics::survive(|| {
+            task.prepare(env)?;
+            play(env.as_mut(), policy, observation, request)
+        });
+        let result = played.unwrap_or_else(|message| Err(Fault::Panic(message)));
+        if let Err(Fault::Panic(_) | Fault::Env(EnvError::Lost { .. })) = &result {
+            // It stopped in the middle of something, or is gone: start with a new one.
+            *env = panics::survive(|| task.environment()).map_err(Fault::Panic)??;
         }
+        result
     }
 
     fn ask_for_second_opinion(&mut self, request: &mut EpisodeRequest<'_>, first: Episode) {
@@ -181,8 +179,7 @@ impl Worker {
         request.rewind();
         let Worker { policy, observation, .. } = self;
         let warning = second.compare(&self.task, request.seed, first, |env| {
-            panics::survive(|| play(env, policy, observation, request))
-                .unwrap_or_else(|message| Err(Fault::Panic(message)))
+            play(env, policy, observation, request)
         });
         request.sums = sums;
         self.warnings.extend(warning);

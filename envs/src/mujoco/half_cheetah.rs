@@ -12,31 +12,34 @@
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Deserialize;
 
+use super::runner::Runner;
 use super::simulation::{Facts, Simulation};
 use super::task::{self, Task};
 use crate::Options;
 
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct HalfCheetah {
+struct HalfCheetahOptions {
     forward_reward_weight: f64,
     ctrl_cost_weight: f64,
     reset_noise_scale: f64,
     exclude_current_positions_from_observation: bool,
-    #[serde(skip)]
-    x: f64,
 }
 
-impl Default for HalfCheetah {
+impl Default for HalfCheetahOptions {
     fn default() -> Self {
-        HalfCheetah {
+        HalfCheetahOptions {
             forward_reward_weight: 1.0,
             ctrl_cost_weight: 0.1,
             reset_noise_scale: 0.1,
             exclude_current_positions_from_observation: true,
-            x: 0.0,
         }
     }
+}
+
+struct HalfCheetah {
+    options: HalfCheetahOptions,
+    runner: Runner,
 }
 
 pub(super) fn build(
@@ -45,37 +48,31 @@ pub(super) fn build(
     _: &Facts,
 ) -> Result<Box<dyn Task>, String> {
     task::at_least(simulation, 2, 1)?;
-    Ok(Box::new(task::read::<HalfCheetah>(options)?))
-}
-
-impl HalfCheetah {
-    fn hidden(&self) -> usize {
-        usize::from(self.exclude_current_positions_from_observation)
-    }
+    let options: HalfCheetahOptions = task::read(options)?;
+    let hidden = usize::from(options.exclude_current_positions_from_observation);
+    let runner = Runner::new(hidden, options.forward_reward_weight, options.ctrl_cost_weight);
+    Ok(Box::new(HalfCheetah { options, runner }))
 }
 
 impl Task for HalfCheetah {
     fn observation_size(&self, simulation: &Simulation) -> usize {
-        simulation.qpos().len() + simulation.qvel().len() - self.hidden()
+        self.runner.observation_size(simulation)
     }
 
     fn scatter(&self, rng: &mut Xoshiro256PlusPlus, qpos: &mut [f64], qvel: &mut [f64]) {
-        task::add_uniform(rng, qpos, self.reset_noise_scale);
-        task::add_normal(rng, qvel, self.reset_noise_scale);
+        task::add_uniform(rng, qpos, self.options.reset_noise_scale);
+        task::add_normal(rng, qvel, self.options.reset_noise_scale);
     }
 
     fn observe(&self, simulation: &Simulation, observation: &mut [f32]) {
-        let position = &simulation.qpos()[self.hidden()..];
-        task::write(observation, position.iter().chain(simulation.qvel()));
+        self.runner.observe(simulation, observation);
     }
 
     fn remember(&mut self, simulation: &Simulation) {
-        self.x = simulation.qpos()[0];
+        self.runner.remember(simulation);
     }
 
     fn judge(&mut self, simulation: &Simulation, action: &[f32], seconds: f64) -> (f64, bool) {
-        let velocity = (simulation.qpos()[0] - self.x) / seconds;
-        let cost = self.ctrl_cost_weight * task::squares(action);
-        (self.forward_reward_weight * velocity - cost, false)
+        (self.runner.reward(simulation, action, seconds, 0.0), false)
     }
 }

@@ -14,13 +14,14 @@
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Deserialize;
 
+use super::runner::Runner;
 use super::simulation::{Facts, Simulation};
 use super::task::{self, Range, Task};
 use crate::Options;
 
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Hopper {
+struct HopperOptions {
     forward_reward_weight: f64,
     ctrl_cost_weight: f64,
     healthy_reward: f64,
@@ -30,13 +31,11 @@ struct Hopper {
     healthy_angle_range: Range,
     reset_noise_scale: f64,
     exclude_current_positions_from_observation: bool,
-    #[serde(skip)]
-    x: f64,
 }
 
-impl Default for Hopper {
+impl Default for HopperOptions {
     fn default() -> Self {
-        Hopper {
+        HopperOptions {
             forward_reward_weight: 1.0,
             ctrl_cost_weight: 1e-3,
             healthy_reward: 1.0,
@@ -46,9 +45,13 @@ impl Default for Hopper {
             healthy_angle_range: [-0.2, 0.2],
             reset_noise_scale: 5e-3,
             exclude_current_positions_from_observation: true,
-            x: 0.0,
         }
     }
+}
+
+struct Hopper {
+    options: HopperOptions,
+    runner: Runner,
 }
 
 pub(super) fn build(
@@ -57,47 +60,44 @@ pub(super) fn build(
     _: &Facts,
 ) -> Result<Box<dyn Task>, String> {
     task::at_least(simulation, 3, 1)?;
-    Ok(Box::new(task::read::<Hopper>(options)?))
+    let options: HopperOptions = task::read(options)?;
+    let hidden = usize::from(options.exclude_current_positions_from_observation);
+    let runner = Runner::new(hidden, options.forward_reward_weight, options.ctrl_cost_weight);
+    Ok(Box::new(Hopper { options, runner: runner.clipped() }))
 }
 
 impl Hopper {
-    fn hidden(&self) -> usize {
-        usize::from(self.exclude_current_positions_from_observation)
-    }
-
     fn is_healthy(&self, simulation: &Simulation) -> bool {
         let (qpos, qvel) = (simulation.qpos(), simulation.qvel());
         let mut rest = qpos[2..].iter().chain(qvel);
-        rest.all(|&value| task::inside(value, self.healthy_state_range))
-            && task::inside(qpos[1], self.healthy_z_range)
-            && task::inside(qpos[2], self.healthy_angle_range)
+        rest.all(|&value| task::inside(value, self.options.healthy_state_range))
+            && task::inside(qpos[1], self.options.healthy_z_range)
+            && task::inside(qpos[2], self.options.healthy_angle_range)
     }
 }
 
 impl Task for Hopper {
     fn observation_size(&self, simulation: &Simulation) -> usize {
-        simulation.qpos().len() + simulation.qvel().len() - self.hidden()
+        self.runner.observation_size(simulation)
     }
 
     fn scatter(&self, rng: &mut Xoshiro256PlusPlus, qpos: &mut [f64], qvel: &mut [f64]) {
-        task::add_uniform(rng, qpos, self.reset_noise_scale);
-        task::add_uniform(rng, qvel, self.reset_noise_scale);
+        task::add_uniform(rng, qpos, self.options.reset_noise_scale);
+        task::add_uniform(rng, qvel, self.options.reset_noise_scale);
     }
 
     fn observe(&self, simulation: &Simulation, observation: &mut [f32]) {
-        task::write_clipped(simulation, self.hidden(), observation);
+        self.runner.observe(simulation, observation);
     }
 
     fn remember(&mut self, simulation: &Simulation) {
-        self.x = simulation.qpos()[0];
+        self.runner.remember(simulation);
     }
 
     fn judge(&mut self, simulation: &Simulation, action: &[f32], seconds: f64) -> (f64, bool) {
         let healthy = self.is_healthy(simulation);
-        let velocity = (simulation.qpos()[0] - self.x) / seconds;
-        let cost = self.ctrl_cost_weight * task::squares(action);
-        let bonus = if healthy { self.healthy_reward } else { 0.0 };
-        let reward = self.forward_reward_weight * velocity + bonus - cost;
-        (reward, !healthy && self.terminate_when_unhealthy)
+        let bonus = if healthy { self.options.healthy_reward } else { 0.0 };
+        let reward = self.runner.reward(simulation, action, seconds, bonus);
+        (reward, !healthy && self.options.terminate_when_unhealthy)
     }
 }

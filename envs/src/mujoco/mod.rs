@@ -25,6 +25,7 @@ mod library;
 mod options;
 mod pusher;
 mod reacher;
+mod runner;
 mod simulation;
 mod swimmer;
 mod task;

@@ -65,8 +65,8 @@ pub(super) struct Simulation {
 }
 
 // SAFETY: the batch, the model and their rows belong to this value alone and have no ties to the
-// thread that made them: the library keeps no thread-local state, and with one thread per batch it
-// steps on the caller's.
+// thread that made them: with one thread per batch the library steps on the caller's, and what it
+// keeps for a thread (where errors jump to) it sets up anew in every call.
 unsafe impl Send for Simulation {}
 
 impl Simulation {

@@ -72,18 +72,6 @@ pub(super) fn write<'a>(observation: &mut [f32], values: impl Iterator<Item = &'
     observation.iter_mut().zip(values).for_each(|(to, from)| *to = *from as f32);
 }
 
-/// Writes the positions but the first few, and velocities of at most 10: what the two that hop and
-/// walk observe.
-pub(super) fn write_clipped(simulation: &Simulation, hidden: usize, observation: &mut [f32]) {
-    const FASTEST: f64 = 10.0;
-    let positions = &simulation.qpos()[hidden..];
-    let (places, speeds) = observation.split_at_mut(positions.len());
-    write(places, positions.iter());
-    for (to, from) in speeds.iter_mut().zip(simulation.qvel()) {
-        *to = from.clamp(-FASTEST, FASTEST) as f32;
-    }
-}
-
 /// Whether a number is inside a range, both ends left out.
 pub(super) fn inside(value: f64, [low, high]: Range) -> bool {
     low < value && value < high

@@ -14,13 +14,14 @@
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Deserialize;
 
+use super::runner::Runner;
 use super::simulation::{Facts, Simulation};
 use super::task::{self, Range, Task};
 use crate::Options;
 
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Walker2d {
+struct Walker2dOptions {
     forward_reward_weight: f64,
     ctrl_cost_weight: f64,
     healthy_reward: f64,
@@ -29,13 +30,11 @@ struct Walker2d {
     healthy_angle_range: Range,
     reset_noise_scale: f64,
     exclude_current_positions_from_observation: bool,
-    #[serde(skip)]
-    x: f64,
 }
 
-impl Default for Walker2d {
+impl Default for Walker2dOptions {
     fn default() -> Self {
-        Walker2d {
+        Walker2dOptions {
             forward_reward_weight: 1.0,
             ctrl_cost_weight: 1e-3,
             healthy_reward: 1.0,
@@ -44,9 +43,13 @@ impl Default for Walker2d {
             healthy_angle_range: [-1.0, 1.0],
             reset_noise_scale: 5e-3,
             exclude_current_positions_from_observation: true,
-            x: 0.0,
         }
     }
+}
+
+struct Walker2d {
+    options: Walker2dOptions,
+    runner: Runner,
 }
 
 pub(super) fn build(
@@ -55,45 +58,42 @@ pub(super) fn build(
     _: &Facts,
 ) -> Result<Box<dyn Task>, String> {
     task::at_least(simulation, 3, 1)?;
-    Ok(Box::new(task::read::<Walker2d>(options)?))
+    let options: Walker2dOptions = task::read(options)?;
+    let hidden = usize::from(options.exclude_current_positions_from_observation);
+    let runner = Runner::new(hidden, options.forward_reward_weight, options.ctrl_cost_weight);
+    Ok(Box::new(Walker2d { options, runner: runner.clipped() }))
 }
 
 impl Walker2d {
-    fn hidden(&self) -> usize {
-        usize::from(self.exclude_current_positions_from_observation)
-    }
-
     fn is_healthy(&self, simulation: &Simulation) -> bool {
         let qpos = simulation.qpos();
-        task::inside(qpos[1], self.healthy_z_range)
-            && task::inside(qpos[2], self.healthy_angle_range)
+        task::inside(qpos[1], self.options.healthy_z_range)
+            && task::inside(qpos[2], self.options.healthy_angle_range)
     }
 }
 
 impl Task for Walker2d {
     fn observation_size(&self, simulation: &Simulation) -> usize {
-        simulation.qpos().len() + simulation.qvel().len() - self.hidden()
+        self.runner.observation_size(simulation)
     }
 
     fn scatter(&self, rng: &mut Xoshiro256PlusPlus, qpos: &mut [f64], qvel: &mut [f64]) {
-        task::add_uniform(rng, qpos, self.reset_noise_scale);
-        task::add_uniform(rng, qvel, self.reset_noise_scale);
+        task::add_uniform(rng, qpos, self.options.reset_noise_scale);
+        task::add_uniform(rng, qvel, self.options.reset_noise_scale);
     }
 
     fn observe(&self, simulation: &Simulation, observation: &mut [f32]) {
-        task::write_clipped(simulation, self.hidden(), observation);
+        self.runner.observe(simulation, observation);
     }
 
     fn remember(&mut self, simulation: &Simulation) {
-        self.x = simulation.qpos()[0];
+        self.runner.remember(simulation);
     }
 
     fn judge(&mut self, simulation: &Simulation, action: &[f32], seconds: f64) -> (f64, bool) {
         let healthy = self.is_healthy(simulation);
-        let velocity = (simulation.qpos()[0] - self.x) / seconds;
-        let cost = self.ctrl_cost_weight * task::squares(action);
-        let bonus = if healthy { self.healthy_reward } else { 0.0 };
-        let reward = self.forward_reward_weight * velocity + bonus - cost;
-        (reward, !healthy && self.terminate_when_unhealthy)
+        let bonus = if healthy { self.options.healthy_reward } else { 0.0 };
+        let reward = self.runner.reward(simulation, action, seconds, bonus);
+        (reward, !healthy && self.options.terminate_when_unhealthy)
     }
 }
