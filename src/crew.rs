@@ -64,11 +64,22 @@ impl Crew {
         self.pool.install(body)
     }
 
-    /// The worker of the calling thread of the pool.
-    pub fn worker(&self) -> MutexGuard<'_, Worker> {
-        // Outside the pool there is one caller at most: the rank's own thread.
-        let index = self.pool.current_thread_index().unwrap_or(0);
-        lock(&self.workers[index])
+    /// Runs `body` once on every thread of the pool, with the thread's worker, and meanwhile
+    /// `main` on the calling thread, which is the only one that may talk to other ranks. Returns
+    /// when all have ended.
+    ///
+    /// # Panics
+    /// If `body` panics on any thread.
+    pub fn broadcast_while<R>(
+        &self,
+        body: impl Fn(&mut Worker) + Sync,
+        main: impl FnOnce() -> R,
+    ) -> R {
+        let body = &body;
+        self.pool.in_place_scope(|scope| {
+            scope.spawn_broadcast(move |_, thread| body(&mut lock(&self.workers[thread.index()])));
+            main()
+        })
     }
 
     /// All workers, one after the other. Not for use while the pool is at work.

@@ -33,7 +33,7 @@
 //! | --- | --- | --- |
 //! | 0 | [`seed`], [`noise`], [`arithmetic`], [`simd`], [`comm`] | seeds, Gaussian noise, number formats, instruction sets, ranks |
 //! | 1 | [`network`], [`optimizer`] | layers over a flat parameter vector; steps |
-//! | 2 | [`policy`], [`task`], [`crew`] | observation to action; episodes; a rank's threads |
+//! | 2 | [`policy`], [`task`], [`crew`], [`schedule`] | observation to action; episodes; a rank's threads; who plays what |
 //! | 3 | [`method`] | how a policy is optimised |
 //! | 4 | [`record`] | rows, checkpoints, policies |
 //! | 5 | [`experiment`] | the experiment file |
@@ -56,6 +56,7 @@ pub mod optimizer;
 mod panics;
 pub mod policy;
 pub mod record;
+pub mod schedule;
 pub mod seed;
 pub mod simd;
 pub mod task;

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use es_train::comm::{Communicator, run_in_process};
 use es_train::method::evolution::{Traffic, Workload};
 use es_train::record::{RecordError, Recorder, Row};
+use es_train::schedule::Deck;
 use es_train::{Experiment, Trainer};
 
 struct Bytes<'a>(&'a Mutex<Vec<u64>>);
@@ -45,7 +46,17 @@ fn a_generation_sends_what_the_formula_says() {
                     |_, reason| reason,
                 );
                 assert!(results.iter().all(Result::is_ok));
-                assert_eq!(*rows.lock().unwrap(), [bytes, bytes], "{ranks} ranks, {mode}");
+                // Rank 0 may have dealt chunks to others, and has told all that nothing is left.
+                let mut deck = Deck::new(population / 2, ranks);
+                let empty = if deck.is_empty() { 0 } else { ranks as u64 - 1 };
+                let chunks = std::iter::from_fn(|| (!deck.is_empty()).then(|| deck.deal())).count();
+                let dealt = 8 * empty..=8 * (empty + chunks as u64);
+                for sent in rows.lock().unwrap().iter() {
+                    assert!(
+                        dealt.contains(&(sent - bytes)),
+                        "{sent} bytes on {ranks} ranks, {mode}: expected {bytes} and {dealt:?}"
+                    );
+                }
             }
         }
     }
@@ -56,6 +67,6 @@ fn scalars_are_a_small_part_of_what_parameters_would_be() {
     // The network of the 2017 paper's Humanoid, 5,000 pairs.
     let workload = Workload { pairs: 5_000, parameters: 166_673, ranks: 64, threads: 1 };
     let traffic = Traffic::of(workload, None);
-    assert!(traffic.replicated < traffic.broadcast_theta / 5);
-    assert!(traffic.replicated < traffic.gather_perturbations / 25_000);
+    assert!(traffic.replicated < traffic.broadcast_theta / 4);
+    assert!(traffic.replicated < traffic.gather_perturbations / 20_000);
 }

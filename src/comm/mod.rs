@@ -47,8 +47,8 @@ pub enum CommError {
 
 /// The ranks of one job, seen from one of them.
 ///
-/// Every method that moves data is *collective*: all ranks call it, in the same order, with the
-/// same counts.
+/// Every method that moves data is *collective* (all ranks call it, in the same order, with the
+/// same counts), but for [`send`](Communicator::send) and [`poll`](Communicator::poll).
 ///
 /// | precondition | |
 /// | --- | --- |
@@ -94,9 +94,25 @@ pub trait Communicator {
     /// If another rank failed.
     fn broadcast(&self, bytes: &mut [u8]) -> Result<(), CommError>;
 
-    /// Payload bytes that all ranks together have sent so far: each byte counts once for every
-    /// *other* rank it is delivered to, whatever route the transport takes. The same number on
-    /// every rank.
+    /// Sends a short message to another rank, which takes it with [`Communicator::poll`]. Not a
+    /// collective. May wait until `to` polls, so two ranks must not send to each other at once
+    /// without polling.
+    ///
+    /// # Errors
+    /// If `to` is this rank or no rank of the job.
+    fn send(&self, to: usize, message: &[u8]) -> Result<(), CommError>;
+
+    /// Takes a message that some rank sent to this one and that has arrived, with the number of
+    /// the sender; the messages of one sender arrive in the order in which it sent them. Never
+    /// waits. Not a collective.
+    ///
+    /// # Errors
+    /// If another rank failed.
+    fn poll(&self) -> Result<Option<(usize, Vec<u8>)>, CommError>;
+
+    /// Payload bytes sent so far, as far as this rank knows of them: in collectives by all ranks
+    /// together, each byte counted once for every *other* rank it is delivered to, whatever route
+    /// the transport takes; and in messages that this rank sent.
     fn bytes_sent(&self) -> u64;
 }
 
@@ -128,6 +144,19 @@ pub fn share(items: usize, rank: usize, size: usize) -> Range<usize> {
     let (each, longer) = (items / size, items % size);
     let start = rank * each + rank.min(longer);
     start..start + each + usize::from(rank < longer)
+}
+
+/// Checks that a message has somebody to go to.
+fn check_receiver(rank: usize, size: usize, to: usize) -> Result<(), CommError> {
+    if to < size && to != rank {
+        return Ok(());
+    }
+    Err(CommError::Misuse {
+        what: "send",
+        rank,
+        given: format!("rank {to}"),
+        expected: format!("another of the {size} ranks"),
+    })
 }
 
 /// Checks what every transport must check before it moves anything.

@@ -4,10 +4,11 @@
 //! depend on the number of ranks.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-use super::{CommError, Communicator, check};
+use super::{CommError, Communicator, check, check_receiver};
 use crate::panics;
 
 /// What the ranks of one meeting brought, in rank order.
@@ -21,8 +22,14 @@ struct Meeting {
     /// What was on the table of the last one. It stays until the next meeting ends, which cannot
     /// happen before every rank has read it and come back.
     last: Brought,
+    /// Messages to each rank, with their senders.
+    mail: Vec<VecDeque<(usize, Vec<u8>)>>,
     /// The first rank that left early, and why: nobody may wait for it.
     gone: Option<(usize, String)>,
+    /// The first rank that failed, and why.
+    failed: Option<(usize, String)>,
+    /// How many ranks have left, early or not.
+    left: usize,
 }
 
 struct Hub {
@@ -37,8 +44,13 @@ impl Hub {
         self.meeting.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn leave(&self, rank: usize, reason: String) {
+    fn leave(&self, rank: usize, reason: Result<(), String>) {
         let mut meeting = self.lock();
+        meeting.left += 1;
+        if let Err(reason) = &reason {
+            meeting.failed.get_or_insert((rank, reason.clone()));
+        }
+        let reason = reason.err().unwrap_or_else(|| "it had already returned".to_owned());
         meeting.gone.get_or_insert((rank, reason));
         self.change.notify_all();
     }
@@ -133,6 +145,29 @@ impl Communicator for InProcess {
         Ok(())
     }
 
+    fn send(&self, to: usize, message: &[u8]) -> Result<(), CommError> {
+        check_receiver(self.rank, self.size, to)?;
+        self.hub.lock().mail[to].push_back((self.rank, message.to_vec()));
+        self.count(message.len(), 1);
+        Ok(())
+    }
+
+    fn poll(&self) -> Result<Option<(usize, Vec<u8>)>, CommError> {
+        let mut meeting = self.hub.lock();
+        if let Some(message) = meeting.mail[self.rank].pop_front() {
+            return Ok(Some(message));
+        }
+        // A rank that has done its part may leave while others still talk; the last one that is
+        // there waits in vain.
+        let alone = meeting.left + 1 == self.size;
+        match meeting.failed.as_ref().or(meeting.gone.as_ref().filter(|_| alone)) {
+            Some((rank, reason)) => {
+                Err(CommError::PeerFailed { rank: *rank, reason: reason.clone() })
+            }
+            None => Ok(None),
+        }
+    }
+
     fn bytes_sent(&self) -> u64 {
         self.sent.get()
     }
@@ -161,21 +196,24 @@ where
             held: 0,
             table: vec![None; size],
             last: Arc::new(Vec::new()),
+            mail: vec![VecDeque::new(); size],
             gone: None,
+            failed: None,
+            left: 0,
         }),
         change: Condvar::new(),
     });
     let rank_body = |rank: usize| {
         let comm = InProcess { rank, size, hub: Arc::clone(&hub), sent: Cell::new(0) };
         let (result, reason) = match catch_unwind(AssertUnwindSafe(|| body(&comm))) {
-            Ok(Ok(value)) => (Ok(value), "it had already returned".to_owned()),
+            Ok(Ok(value)) => (Ok(value), Ok(())),
             Ok(Err(error)) => {
                 let reason = format!("{error:#}");
-                (Err(error), reason)
+                (Err(error), Err(reason))
             }
             Err(payload) => {
                 let reason = panics::message(payload.as_ref());
-                (Err(failed(rank, reason.clone())), reason)
+                (Err(failed(rank, reason.clone())), Err(reason))
             }
         };
         hub.leave(rank, reason);
@@ -188,7 +226,7 @@ where
                 thread.spawn_scoped(scope, move || rank_body(rank)).map_err(|error| {
                     let reason = format!("the system gives it no thread: {error}");
                     // Those that wait for this rank would wait for ever.
-                    hub.leave(rank, reason.clone());
+                    hub.leave(rank, Err(reason.clone()));
                     failed(rank, reason)
                 })
             })

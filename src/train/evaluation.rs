@@ -1,10 +1,9 @@
 //! Evaluating a policy as it is: unperturbed, without exploration noise, on seeds of its own.
 
-use rayon::prelude::*;
-
-use crate::comm::{CommError, share};
+use crate::comm::CommError;
 use crate::method::Rank;
 use crate::record::Evaluation;
+use crate::schedule::{gather_numbered, share_out};
 use crate::seed::{Purpose, derive};
 
 /// Where the episodes' seeds come from.
@@ -35,15 +34,11 @@ pub fn evaluate(
     seeds: Seeds,
     episodes: u64,
 ) -> Result<Option<Evaluation>, CommError> {
-    let part = |r| share(episodes as usize, r, rank.comm.size());
-    let mine = part(rank.comm.rank());
     rank.crew.each_worker().for_each(|mut worker| worker.policy.load(theta));
-    let mut messages = vec![[0; EPISODE_BYTES]; mine.len()];
-    rank.crew.install(|| {
-        messages.par_iter_mut().with_max_len(1).enumerate().for_each(|(index, message)| {
-            let episode = (mine.start + index) as u64;
+    let share =
+        share_out(rank.comm, rank.crew, episodes as usize, 1, |worker, piece, messages| {
+            let episode = piece.group as u64;
             let seed = derive(seeds.seed, seeds.purpose, seeds.generation, 0, episode);
-            let mut worker = rank.crew.worker();
             let played = worker.evaluate(seed);
             if let Err(fault) = &played
                 && worker.warnings.len() < MOST_REASONS
@@ -51,14 +46,17 @@ pub fn evaluate(
                 worker.warnings.push(format!("evaluation episode {episode}: {fault}"));
             }
             let (total, steps) = played.map_or((f64::NAN, 0), |e| (e.total_reward, e.steps));
+            let mut message = [0; EPISODE_BYTES];
             message[..8].copy_from_slice(&total.to_le_bytes());
             message[8..].copy_from_slice(&steps.to_le_bytes());
-        });
-    });
-    let counts: Vec<usize> = (0..rank.comm.size()).map(|r| part(r).len() * EPISODE_BYTES).collect();
-    let mut all = vec![[0; EPISODE_BYTES]; episodes as usize];
-    rank.comm.all_gather(messages.as_flattened(), &counts, all.as_flattened_mut())?;
+            messages.push(message);
+        })?;
+    let records = share.results.as_flattened();
+    let (all, _) =
+        gather_numbered(rank.comm, episodes as usize, &share.groups, EPISODE_BYTES, records, &[])?;
     let played: Vec<(f64, u32)> = all
+        .as_chunks::<EPISODE_BYTES>()
+        .0
         .iter()
         .map(|[a, b, c, d, e, f, g, h, steps @ ..]| {
             let total = f64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);

@@ -65,8 +65,45 @@ pub fn check(comm: &dyn Communicator) {
         }
     }
 
+    messages(comm);
+
     // Broken preconditions are errors, found before anything is sent.
     assert!(comm.all_gather(&[1], &vec![1; size + 1], &mut vec![0; size + 1]).is_err());
     assert!(comm.all_gather(&[1], &vec![1; size], &mut vec![0; size + 1]).is_err());
     assert!(comm.all_gather(&[1, 2], &vec![1; size], &mut vec![0; size]).is_err());
+    assert!(comm.send(rank, &[1]).is_err() && comm.send(size, &[1]).is_err());
+}
+
+/// Every rank asks rank 0, which answers in the order of arrival, while nobody is in a collective.
+fn messages(comm: &dyn Communicator) {
+    let (rank, size) = (comm.rank(), comm.size());
+    let receive = || loop {
+        match comm.poll().unwrap() {
+            Some(message) => break message,
+            None => std::thread::yield_now(),
+        }
+    };
+    if rank == 0 {
+        let mut asked = vec![0; size];
+        for _ in 0..3 * (size - 1) {
+            let (from, question) = receive();
+            // The messages of one rank keep their order, and their lengths.
+            assert_eq!(question, message(from, asked[from]));
+            asked[from] += 1;
+            let before = comm.bytes_sent();
+            comm.send(from, &message(from + 1, 9)).unwrap();
+            assert_eq!(comm.bytes_sent() - before, 9);
+        }
+    } else {
+        for round in 0..3 {
+            comm.send(0, &message(rank, round)).unwrap();
+        }
+        for _ in 0..3 {
+            assert_eq!(receive(), (0, message(rank + 1, 9)));
+        }
+    }
+    comm.broadcast(&mut [0]).unwrap();
+    assert_eq!(comm.poll().unwrap(), None, "rank {rank} got a message that nobody sent");
+    // Whoever polls may be told that a rank has left: nobody leaves before all have polled.
+    all_gather_equal(comm, &[1]).unwrap();
 }

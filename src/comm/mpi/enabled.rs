@@ -12,9 +12,12 @@ use std::time::Duration;
 use mpi::Threading;
 use mpi::datatype::PartitionMut;
 use mpi::topology::SimpleCommunicator;
-use mpi::traits::{Communicator as _, CommunicatorCollectives as _, Root as _};
+use mpi::traits::{
+    Communicator as _, CommunicatorCollectives as _, Destination as _, MatchedReceiveVec as _,
+    Root as _, Source as _,
+};
 
-use crate::comm::{CommError, Communicator, check};
+use crate::comm::{CommError, Communicator, check, check_receiver};
 use crate::panics;
 
 /// Whether this binary can speak MPI.
@@ -22,6 +25,9 @@ pub const ENABLED: bool = true;
 
 /// The exit code of a job that one rank aborts.
 const ABORTED: i32 = 1;
+
+/// The tag of messages between two ranks. Collectives have none.
+const MESSAGE: i32 = 1;
 
 /// How long a failing rank's last words get to reach the terminal.
 const TIME_TO_BE_READ: Duration = Duration::from_millis(300);
@@ -173,6 +179,22 @@ impl Communicator for World {
         let place = &mut [0];
         self.world.process_at_rank(0).broadcast_into(addressed_mut(bytes, place));
         Ok(())
+    }
+
+    fn send(&self, to: usize, message: &[u8]) -> Result<(), CommError> {
+        check_receiver(self.rank(), self.size(), to)?;
+        count("send", self.rank(), message.len())?;
+        self.add_sent(message.len(), 1);
+        self.world.process_at_rank(to as i32).send_with_tag(addressed(message), MESSAGE);
+        Ok(())
+    }
+
+    fn poll(&self) -> Result<Option<(usize, Vec<u8>)>, CommError> {
+        let found = self.world.any_process().immediate_matched_probe_with_tag(MESSAGE);
+        Ok(found.map(|matched| {
+            let (bytes, status) = matched.matched_receive_vec();
+            (status.source_rank() as usize, bytes)
+        }))
     }
 
     fn bytes_sent(&self) -> u64 {

@@ -2,21 +2,26 @@
 //!
 //! | part | bytes |
 //! | --- | --- |
-//! | each of the rank's members: mean return (f64, NaN if it faulted), steps (u32) | 12 |
+//! | how many groups of members the rank has played | 4 |
+//! | each of these groups: its number | 4 |
+//! | each of their members: mean return (f64, NaN if it faulted), steps (u32) | 12 |
 //! | times and [`Pulse`] | 32 |
 //! | observation statistics, where they are kept | 16 (1 + 2 O) |
 //!
-//! All little-endian. The parts' sizes follow from the experiment, so no rank asks another how
-//! much is coming.
+//! All little-endian. Who played which group is a matter of time, so the numbers of groups go
+//! ahead of the rest.
 
 use super::Outcome;
 use super::update::Workload;
-use crate::comm::{CommError, Communicator, share};
+use crate::comm::{CommError, Communicator};
 use crate::method::Pulse;
 use crate::noise::BLOCK;
 use crate::policy::Statistics;
+use crate::schedule::{Share, gather_numbered};
 
 const MEMBER_BYTES: usize = 12;
+const GROUP_BYTES: usize = 4;
+const COUNT_BYTES: usize = 4;
 const TIMES_BYTES: usize = 32;
 
 /// Partial sums of three norms, for each noise block of a sharded update.
@@ -27,8 +32,8 @@ const TEXT_BYTES: usize = 4096;
 
 /// What one rank has to tell.
 pub(super) struct Report<'a> {
-    /// Outcomes of its members, in member order.
-    pub outcomes: &'a [Outcome],
+    /// The groups that it has played and the outcomes of their members.
+    pub outcomes: &'a Share<Outcome>,
     /// Seconds its evaluation took.
     pub evaluate_seconds: f64,
     /// Seconds its threads were busy in it, added up.
@@ -64,30 +69,27 @@ pub(super) fn exchange(
     group_size: usize,
     report: &Report<'_>,
 ) -> Result<Gathered, CommError> {
-    let statistics = report.statistics.to_bytes();
-    let members = |rank| share(groups, rank, comm.size()).len() * group_size;
-    let counts: Vec<usize> = (0..comm.size())
-        .map(|rank| members(rank) * MEMBER_BYTES + TIMES_BYTES + statistics.len())
-        .collect();
-    let mine = encode(report, &statistics);
-    let mut all = vec![0; counts.iter().sum()];
-    comm.all_gather(&mine, &counts, &mut all)?;
+    let records: Vec<u8> = report.outcomes.results.iter().flat_map(encode_member).collect();
+    let tail = encode_tail(report);
+    let (records, tails) = gather_numbered(
+        comm,
+        groups,
+        &report.outcomes.groups,
+        group_size * MEMBER_BYTES,
+        &records,
+        &tail,
+    )?;
 
     let mut gathered = Gathered {
-        outcomes: Vec::with_capacity(groups * group_size),
-        statistics: Statistics::from_bytes(&vec![0; statistics.len()]),
+        outcomes: records.as_chunks::<MEMBER_BYTES>().0.iter().map(decode_member).collect(),
+        statistics: Statistics::from_bytes(&vec![0; tail.len() - TIMES_BYTES]),
         idle_fraction: 0.0,
         pulse: Pulse::default(),
         any_warnings: false,
     };
     let (mut busy, mut threads, mut longest) = (0.0, 0.0, 0.0f64);
-    let mut rest = &all[..];
-    for (rank, &count) in counts.iter().enumerate() {
-        let (message, after) = rest.split_at(count);
-        rest = after;
-        let (records, tail) = message.split_at(members(rank) * MEMBER_BYTES);
+    for (rank, tail) in tails.iter().enumerate() {
         let (times, sums) = tail.split_at(TIMES_BYTES);
-        gathered.outcomes.extend(records.as_chunks::<MEMBER_BYTES>().0.iter().map(decode_member));
         gathered.statistics.merge(&Statistics::from_bytes(sums));
         longest = longest.max(f64_at(times, 0));
         busy += f64_at(times, 8);
@@ -128,8 +130,8 @@ impl Traffic {
     pub fn of(workload: Workload, observation_size: Option<usize>) -> Self {
         let others = workload.ranks as u64 - 1;
         let statistics = observation_size.map_or(0, Statistics::byte_len);
-        let messages =
-            2 * workload.pairs * MEMBER_BYTES + workload.ranks * (TIMES_BYTES + statistics);
+        let messages = workload.pairs * (GROUP_BYTES + 2 * MEMBER_BYTES)
+            + workload.ranks * (COUNT_BYTES + TIMES_BYTES + statistics);
         let theta = 4 * workload.parameters;
         let norms = workload.parameters.div_ceil(BLOCK) * NORM_BYTES;
         Traffic {
@@ -162,12 +164,16 @@ pub(super) fn exchange_texts(
     Ok(texts.filter(|text| !text.is_empty()).collect())
 }
 
-fn encode(report: &Report<'_>, statistics: &[u8]) -> Vec<u8> {
+fn encode_member(outcome: &Outcome) -> [u8; MEMBER_BYTES] {
+    let mut bytes = [0; MEMBER_BYTES];
+    bytes[..8].copy_from_slice(&outcome.mean_return.unwrap_or(f64::NAN).to_le_bytes());
+    bytes[8..].copy_from_slice(&outcome.steps.to_le_bytes());
+    bytes
+}
+
+/// Times, pulse and observation statistics.
+fn encode_tail(report: &Report<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for outcome in report.outcomes {
-        bytes.extend(outcome.mean_return.unwrap_or(f64::NAN).to_le_bytes());
-        bytes.extend(outcome.steps.to_le_bytes());
-    }
     bytes.extend(report.evaluate_seconds.to_le_bytes());
     bytes.extend(report.busy_seconds.to_le_bytes());
     bytes.extend(report.pulse.wall_seconds.to_le_bytes());
@@ -176,7 +182,7 @@ fn encode(report: &Report<'_>, statistics: &[u8]) -> Vec<u8> {
         | u32::from(report.pulse.checkpoint) << 1
         | u32::from(report.warnings) << 2;
     bytes.extend(flags.to_le_bytes());
-    bytes.extend(statistics);
+    bytes.extend(report.statistics.to_bytes());
     bytes
 }
 
@@ -203,7 +209,7 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comm::run_in_process;
+    use crate::comm::{run_in_process, share};
 
     #[test]
     fn outcomes_arrive_in_member_order_whatever_the_number_of_ranks() {
@@ -217,9 +223,14 @@ mod tests {
             let results = run_in_process(
                 size,
                 |comm| {
-                    let mine = share(7, comm.rank(), size);
+                    // Every rank has played other groups than its neighbours in number.
+                    let mine = share(7, comm.rank(), size).map(|place| place * 3 % 7);
+                    let mut groups: Vec<usize> = mine.collect();
+                    groups.sort_unstable();
+                    let members = groups.iter().flat_map(|group| &all[2 * group..][..2]);
+                    let outcomes = Share { results: members.copied().collect(), groups };
                     let report = Report {
-                        outcomes: &all[2 * mine.start..2 * mine.end],
+                        outcomes: &outcomes,
                         evaluate_seconds: 2.0,
                         busy_seconds: 1.0,
                         threads: 1,

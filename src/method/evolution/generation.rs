@@ -1,6 +1,6 @@
 //! One generation, from theta to the next theta. This page is the heart of the program:
 //!
-//! 1. Each rank takes a contiguous share of the groups of members; its threads evaluate them.
+//! 1. The groups of members are shared out over all threads of all ranks, which evaluate them.
 //!    A member's parameters are theta plus its own noise, rebuilt from (seed, generation, index)
 //!    into a buffer of the thread; theta itself is only read.
 //! 2. One exchange: a return and a step count for each member, and the sums of the observations.
@@ -11,17 +11,17 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::exchange::{Gathered, Report, exchange, exchange_texts};
 use super::{Outcome, Search};
-use crate::comm::share;
+use crate::comm::CommError;
 use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank};
 use crate::noise::Noise;
 use crate::policy::{ActionNoise, Statistics};
+use crate::schedule::{Piece, Share, share_out};
 use crate::seed::{Purpose, derive};
-use crate::task::{EpisodeRequest, Fault, Worker};
+use crate::task::{Episode, EpisodeRequest, Fault, Worker};
 
 /// Which members meet the same episodes in a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,10 +92,10 @@ impl<S: Search> Evolution<S> {
         self.statistics = statistics;
     }
 
-    /// Evaluates this rank's members with all its threads. Also the first fault's reason.
-    fn evaluate(&self, rank: &Rank<'_>) -> (Vec<Outcome>, Option<String>) {
+    /// Evaluates all members with all threads of all ranks. Gives the outcomes of the groups that
+    /// fell to this rank, and the first fault's reason.
+    fn evaluate(&self, rank: &Rank<'_>) -> Result<(Share<Outcome>, Option<String>), CommError> {
         let size = self.search.group_size();
-        let groups = share(self.search.population() / size, rank.comm.rank(), rank.comm.size());
         let filter = self.settings.normalize_observations.then(|| self.statistics.filter());
         for mut worker in rank.crew.each_worker() {
             worker.busy = Duration::ZERO;
@@ -105,59 +105,78 @@ impl<S: Search> Evolution<S> {
             }
         }
         let fault = Mutex::new(None::<(usize, String)>);
-        let mut outcomes = vec![Outcome::default(); groups.len() * size];
-        rank.crew.install(|| {
-            outcomes.par_chunks_mut(size).with_max_len(1).enumerate().for_each(|(index, group)| {
+        let groups = self.search.population() / size;
+        let episodes = self.settings.episodes_per_member as usize;
+        let share =
+            share_out(rank.comm, rank.crew, groups, size * episodes, |worker, piece, to| {
                 let began = Instant::now();
-                let worker = &mut *rank.crew.worker();
-                let number = groups.start + index;
-                let mut members = std::mem::take(&mut worker.members);
-                self.search.write_group(self.generation, number, &mut members);
-                for (within, (outcome, theta)) in group.iter_mut().zip(&members).enumerate() {
-                    let member = number * size + within;
-                    worker.policy.load(theta);
-                    match self.evaluate_member(worker, member) {
-                        Ok(result) => *outcome = result,
-                        Err(reason) => keep_first(&fault, member, &reason),
-                    }
-                }
-                worker.members = members;
+                self.play(worker, piece, &fault, to);
                 worker.busy += began.elapsed();
-            });
-        });
+            })?;
+        let outcomes = Share {
+            groups: share.groups,
+            results: share.results.chunks(episodes).map(outcome).collect(),
+        };
         let fault = fault.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-        (outcomes, fault.map(|(member, reason)| format!("member {member}: {reason}")))
+        Ok((outcomes, fault.map(|(member, reason)| format!("member {member}: {reason}"))))
     }
 
-    fn evaluate_member(&self, worker: &mut Worker, member: usize) -> Result<Outcome, Fault> {
+    /// Plays the episodes of a piece of a group. Slot `s` of a group of members with E episodes
+    /// each is episode `s mod E` of the group's member `s / E`.
+    fn play(
+        &self,
+        worker: &mut Worker,
+        piece: &Piece,
+        fault: &Mutex<Option<(usize, String)>>,
+        played: &mut Vec<Option<Episode>>,
+    ) {
+        let episodes = self.settings.episodes_per_member as usize;
+        let mut noise = (self.settings.action_noise > 0.0).then(|| {
+            let noise = Noise::new(self.settings.seed, Purpose::ActionNoise);
+            ActionNoise::new(noise, self.settings.action_noise)
+        });
+        let mut members = std::mem::take(&mut worker.members);
+        self.search.write_group(self.generation, piece.group, &mut members);
+        for slot in piece.slots.clone() {
+            let (within, episode) = (slot / episodes, slot % episodes);
+            if episode == 0 || slot == piece.slots.start {
+                worker.policy.load(&members[within]);
+            }
+            let member = piece.group * self.search.group_size() + within;
+            let result = self.play_episode(worker, member, episode, noise.as_mut());
+            if let Err(reason) = &result {
+                keep_first(fault, member, reason);
+            }
+            played.push(result.ok());
+        }
+        worker.members = members;
+    }
+
+    fn play_episode(
+        &self,
+        worker: &mut Worker,
+        member: usize,
+        episode: usize,
+        mut noise: Option<&mut ActionNoise>,
+    ) -> Result<Episode, Fault> {
         let EvolutionSettings { seed, episodes_per_member, episode_seeds, .. } = self.settings;
         let sharing = match episode_seeds {
             EpisodeSeeds::Member => member,
             EpisodeSeeds::Pair => member / self.search.group_size(),
             EpisodeSeeds::Generation => 0,
         } as u64;
-        let mut noise = (self.settings.action_noise > 0.0).then(|| {
-            let noise = Noise::new(seed, Purpose::ActionNoise);
-            ActionNoise::new(noise, self.settings.action_noise)
-        });
-        let (mut total, mut steps) = (0.0, 0);
-        for episode in 0..u64::from(episodes_per_member) {
-            if let Some(noise) = &mut noise {
-                let number = member as u64 * u64::from(episodes_per_member) + episode;
-                noise.start(self.generation, number);
-            }
-            let request = EpisodeRequest {
-                seed: derive(seed, Purpose::Episode, self.generation, sharing, episode),
-                max_steps: self.cap,
-                action_noise: noise.as_mut(),
-                sums: None,
-                watch: None,
-            };
-            let played = worker.train(request, self.settings.normalize_observations)?;
-            total += played.total_reward;
-            steps += played.steps;
+        if let Some(noise) = &mut noise {
+            let number = member as u64 * u64::from(episodes_per_member) + episode as u64;
+            noise.start(self.generation, number);
         }
-        Ok(Outcome { mean_return: Some(total / f64::from(episodes_per_member)), steps })
+        let request = EpisodeRequest {
+            seed: derive(seed, Purpose::Episode, self.generation, sharing, episode as u64),
+            max_steps: self.cap,
+            action_noise: noise,
+            sums: None,
+            watch: None,
+        };
+        worker.train(request, self.settings.normalize_observations)
     }
 
     /// The rows' summary of the outcomes, in member order.
@@ -183,6 +202,17 @@ impl<S: Search> Evolution<S> {
     }
 }
 
+/// What became of a member, from its episodes in order.
+fn outcome(episodes: &[Option<Episode>]) -> Outcome {
+    let (mut total, mut steps) = (0.0, 0);
+    for episode in episodes {
+        let Some(episode) = episode else { return Outcome::default() };
+        total += episode.total_reward;
+        steps += episode.steps;
+    }
+    Outcome { mean_return: Some(total / episodes.len() as f64), steps }
+}
+
 fn keep_first(place: &Mutex<Option<(usize, String)>>, member: usize, fault: &Fault) {
     let mut place = place.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     if place.as_ref().is_none_or(|(first, _)| member < *first) {
@@ -197,7 +227,7 @@ impl<S: Search> Method for Evolution<S> {
         pulse: &mut dyn FnMut() -> Pulse,
     ) -> Result<Interval, MethodError> {
         let began = Instant::now();
-        let (outcomes, fault) = self.evaluate(rank);
+        let (outcomes, fault) = self.evaluate(rank)?;
         let evaluate_seconds = began.elapsed().as_secs_f64();
 
         let mut seen = self.statistics.clone();
