@@ -64,7 +64,7 @@ impl Hand {
     /// members of the last groups are spread over all `T` threads.
     pub fn take(&mut self) -> Option<Piece> {
         let mut piece = self.pieces.pop_front()?;
-        let whole = self.threads == 1 || !self.complete;
+        let whole = self.threads == 1 || !(self.complete || self.ending);
         let most = if whole { self.slots } else { (self.slots_left / (2 * self.threads)).max(1) };
         if piece.slots.len() > most {
             let cut = piece.slots.start + most;
