@@ -20,7 +20,7 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).parent
-PEERS = ["evosax_gymnax.py --population 256", "evosax_gymnax.py --population 2048", "sb3_ars.py", "evotorch_pgpe.py", "gymnasium_numpy.py"]
+PEERS = ["evosax_gymnax.py --population 256", "evosax_gymnax.py --population 2048", "sb3_ars.py --limit 120", "evotorch_pgpe.py --limit 60", "gymnasium_numpy.py"]
 # Long enough for steps a second to be those of long episodes; the seconds to 475 come from a run that stops there.
 RATE = "[stop]\ngenerations = 60\n[evaluation]\nepisodes = 1\nevery = 1000\n"
 EXPERIMENT = """[task]
