@@ -178,7 +178,9 @@ fn main() {
     let (times, seconds, share) = measure(&crew, false);
     println!("taken one by one         {seconds:6.2} s  idle {:5.2} %", 100.0 * share);
 
-    println!("\nsimulated with these times, 10,000 pairs; ideal: single episodes, one queue, no messages");
+    println!(
+        "\nsimulated with these times, 10,000 pairs; ideal: single episodes, one queue, no messages"
+    );
     println!("cores  ranks x threads  parts idle %  dealt idle %  ideal idle %");
     let many: Vec<u64> = (0..20_000).map(|slot| times[(slot * 7919) % times.len()]).collect();
     for (ranks, threads) in [(64, 1), (4, 16), (1440, 1), (30, 48)] {
