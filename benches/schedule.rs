@@ -29,7 +29,7 @@ const ANSWER: u64 = 2_000;
 /// Steps of episode `slot`: one in ten goes on to the end, the others fall after 5 to 250.
 fn steps(slot: usize) -> u32 {
     let word = (slot as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
-    if word % 10 == 0 { 1000 } else { 5 + ((word / 10) % 246) as u32 }
+    if word.is_multiple_of(10) { 1000 } else { 5 + ((word / 10) % 246) as u32 }
 }
 
 /// One step's arithmetic.
