@@ -42,17 +42,20 @@ struct Case {
     updates: usize,
 }
 
-const CASES: [Case; 3] = [
+const CASES: [Case; 4] = [
     Case { inputs: 4, hidden: "[64, 64]", outputs: 2, pairs: 128, updates: 200 },
     Case { inputs: 376, hidden: "[256, 256]", outputs: 17, pairs: 500, updates: 9 },
+    Case { inputs: 376, hidden: "[256, 256]", outputs: 17, pairs: 10_000, updates: 5 },
     Case { inputs: 376, hidden: "[2975, 2975]", outputs: 17, pairs: 16, updates: 5 },
 ];
 
+const SOURCES: [&str; 2] = ["box-muller", "table:25_000_000"];
+
 /// Median seconds of an update and its bytes over all ranks.
-fn measure(case: &Case, mode: &str, ranks: usize) -> (usize, f64, u64) {
+fn measure(case: &Case, mode: &str, noise: &str, ranks: usize) -> (usize, f64, u64) {
     let experiment = Experiment::parse(&format!(
         "[task]\nenv = \"sizes\"\n[policy]\nhidden = {}\n[method]\npopulation = {}\n\
-         update = \"{mode}\"\n[stop]\ngenerations = 1\n",
+         update = \"{mode}\"\nnoise = \"{noise}\"\n[stop]\ngenerations = 1\n",
         case.hidden,
         2 * case.pairs
     ))
@@ -79,7 +82,8 @@ fn measure(case: &Case, mode: &str, ranks: usize) -> (usize, f64, u64) {
         |comm| {
             let crew = Crew::new(1, &task, &plan.policy, 0).map_err(|error| error.to_string())?;
             let rank = Rank { comm, crew: &crew };
-            let mut search = experiment.openai_es(&plan, None, &rank);
+            let search = experiment.openai_es(&plan, None, &rank);
+            let mut search = search.map_err(|error| error.to_string())?;
             let mut seconds = Vec::new();
             for generation in 0..case.updates as u64 {
                 comm.broadcast(&mut []).map_err(|error| error.to_string())?;
@@ -99,30 +103,58 @@ fn measure(case: &Case, mode: &str, ranks: usize) -> (usize, f64, u64) {
     slowest.expect("there is a rank")
 }
 
+/// What an update would take on more cores, from the rate measured here and the formula of
+/// [`Workload`] for the gathering: 10 Gbit Ethernet, 50 microseconds a doubling.
+fn predict(case: &Case, parameters: usize, noise: &str, rate: f64) {
+    for ranks in [64, 1440] {
+        let workload = Workload { pairs: case.pairs, parameters, ranks, threads: 1 };
+        let rule = 1e9 / rate;
+        let replicated = workload.compute_seconds(false) * rule;
+        let sharded = workload.compute_seconds(true) * rule + workload.gather_seconds();
+        println!("{ranks:>5}  {noise:<16}  {replicated:>12.6}  {sharded:>12.6}");
+    }
+}
+
 fn main() {
     let ranks = std::thread::available_parallelism().map_or(1, usize::from).max(2);
     println!("one update on {ranks} ranks of one thread; bytes over all ranks");
-    println!("parameters  pairs  mode           seconds  G normals/s per rank       bytes");
+    println!(
+        "parameters   pairs  noise             mode           seconds  G normals/s per rank       \
+         bytes"
+    );
+    let mut rates = Vec::new();
     for case in &CASES {
-        for mode in ["replicated", "sharded"] {
-            let (parameters, seconds, bytes) = measure(case, mode, ranks);
-            let share = if mode == "sharded" { ranks } else { 1 };
-            let normals = (parameters * case.pairs / share) as f64;
-            println!(
-                "{parameters:>10}  {:>5}  {mode:<10}  {seconds:>10.6}  {:>20.2}  {bytes:>10}",
-                case.pairs,
-                normals / seconds / 1e9
-            );
+        for noise in SOURCES {
+            for mode in ["replicated", "sharded"] {
+                let (parameters, seconds, bytes) = measure(case, mode, noise, ranks);
+                let share = if mode == "sharded" { ranks } else { 1 };
+                let rate = (parameters * case.pairs / share) as f64 / seconds;
+                println!(
+                    "{parameters:>10}  {:>6}  {noise:<16}  {mode:<10}  {seconds:>10.6}  {:>20.2}  \
+                     {bytes:>10}",
+                    case.pairs,
+                    rate / 1e9
+                );
+                if case.pairs == 10_000 && mode == "replicated" {
+                    rates.push((noise, parameters, rate));
+                }
+            }
         }
     }
+    println!("\npredicted from these rates, 10,000 pairs, one rank a core, 10 Gbit Ethernet");
+    println!("cores  noise             replicated s     sharded s");
+    for (noise, parameters, rate) in rates {
+        predict(&CASES[2], parameters, noise, rate);
+    }
     println!("\nbytes of a whole generation at 64 ranks, each delivered byte counted");
-    println!("parameters  pairs  replicated     sharded  broadcast theta  gather perturbations");
+    println!("parameters   pairs  replicated     sharded  broadcast theta  gather perturbations");
     for case in &CASES {
-        let (parameters, ..) = measure(&Case { updates: 1, ..*case }, "replicated", 1);
+        let once = Case { updates: 1, ..*case };
+        let (parameters, ..) = measure(&once, "replicated", SOURCES[0], 1);
         let workload = Workload { pairs: case.pairs, parameters, ranks: 64, threads: 1 };
         let traffic = Traffic::of(workload, None);
         println!(
-            "{parameters:>10}  {:>5}  {:>10}  {:>10}  {:>15}  {:>20}",
+            "{parameters:>10}  {:>6}  {:>10}  {:>10}  {:>15}  {:>20}",
             case.pairs,
             traffic.replicated,
             traffic.sharded,

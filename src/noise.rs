@@ -23,9 +23,14 @@
 
 mod gaussian;
 mod kernels;
+mod perturbations;
 #[cfg(test)]
 mod statistics;
+mod table;
 mod xoshiro;
+
+pub use perturbations::Perturbations;
+pub use table::{Table, TableError};
 
 use crate::seed::{Purpose, derive};
 use crate::simd::Level;

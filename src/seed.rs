@@ -42,6 +42,8 @@ pub enum Purpose {
     Evaluation = 5,
     /// The environments of the final evaluation, which no training decision has seen.
     FinalEvaluation = 6,
+    /// The normals of a noise table.
+    NoiseTable = 7,
 }
 
 /// The golden ratio in 64 bits, the increment of SplitMix64: it keeps an input of zeros from
@@ -83,13 +85,14 @@ pub const fn derive(seed: u64, purpose: Purpose, generation: u64, member: u64, i
 mod tests {
     use super::*;
 
-    const PURPOSES: [Purpose; 6] = [
+    const PURPOSES: [Purpose; 7] = [
         Purpose::Initial,
         Purpose::Perturbation,
         Purpose::Episode,
         Purpose::ActionNoise,
         Purpose::Evaluation,
         Purpose::FinalEvaluation,
+        Purpose::NoiseTable,
     ];
 
     #[test]
@@ -114,7 +117,7 @@ mod tests {
     #[test]
     fn the_numbers_of_the_purposes_are_pinned() {
         let numbers: Vec<u64> = PURPOSES.iter().map(|&purpose| purpose as u64).collect();
-        assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7]);
     }
 
     #[test]

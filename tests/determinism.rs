@@ -68,6 +68,20 @@ fn every_update_mode_is_the_same_on_any_ranks_and_threads() {
 }
 
 #[test]
+fn a_noise_table_is_the_same_on_any_ranks_and_threads_and_in_every_update_mode() {
+    let results = ["replicated", "sharded"].map(|update| {
+        result_everywhere(&experiment(
+            "CartPole-v1",
+            &format!(
+                "[policy]\nhidden = [128, 128]\n[method]\npopulation = 16\n\
+                 update = \"{update}\"\nnoise = \"table:100_001\"\n"
+            ),
+        ))
+    });
+    results[1].is_that_of(&results[0], "sharded and replicated");
+}
+
+#[test]
 fn an_adaptive_episode_cap_is_the_same_on_any_ranks_and_threads() {
     let result = result_everywhere(&experiment(
         "CartPole-v1",

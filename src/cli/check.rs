@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{ExperimentArguments, Failure, ToolArguments, print};
 use crate::experiment::MethodSection;
-use crate::method::evolution::{Traffic, UpdateMode, Workload};
+use crate::method::evolution::{NoiseSource, Traffic, UpdateMode, Workload};
 use crate::record::quantity;
 
 #[derive(Clone, Debug, Args)]
@@ -42,6 +42,12 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
         quantity(per_thread),
     );
     let MethodSection::OpenaiEs(method) = &experiment.method;
+    if let NoiseSource::Table(length) = method.noise {
+        text += &format!(
+            "# memory: {}B a machine for the noise table\n",
+            quantity(4.0 * length as f64)
+        );
+    }
     text += "#\n# sent per generation, over all ranks, by method.update:\n";
     text += "#   ranks  replicated     sharded   auto takes\n";
     for ranks in RANKS {

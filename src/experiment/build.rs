@@ -4,7 +4,7 @@ use es_envs::{Setting, Spec, Tools};
 
 use super::{Experiment, ExperimentError, MethodSection, TaskSection, validate};
 use crate::method::evolution::{Evolution, EvolutionSettings, OpenaiEs, OpenaiEsSettings};
-use crate::method::{Method, Rank};
+use crate::method::{Method, MethodError, Rank};
 use crate::network::{Architecture, initial_theta};
 use crate::optimizer::{Adam, Optimizer, Sgd};
 use crate::policy::ActionRule;
@@ -57,7 +57,10 @@ impl Experiment {
         };
         validate::check_size(&architecture.layers(), &architecture.hidden)?;
         let (members_per_worker, population) = match &self.method {
-            MethodSection::OpenaiEs(method) => (2, method.population),
+            MethodSection::OpenaiEs(method) => {
+                validate::check_noise(method.noise, architecture.layout().parameters())?;
+                (2, method.population)
+            }
         };
         let normalize_observations = self.policy.normalize_observations;
         let policy = PolicyPlan { architecture, rule, normalize_observations };
@@ -65,13 +68,16 @@ impl Experiment {
     }
 
     /// The method before its first generation, on one rank of a job. It starts from `initial`, if
-    /// there is one.
+    /// there is one. Collective.
+    ///
+    /// # Errors
+    /// If the method cannot be set up.
     pub fn method(
         &self,
         plan: &Plan,
         initial: Option<&PolicyFile>,
         rank: &Rank<'_>,
-    ) -> Box<dyn Method> {
+    ) -> Result<Box<dyn Method>, MethodError> {
         match &self.method {
             MethodSection::OpenaiEs(method) => {
                 let settings = EvolutionSettings {
@@ -83,22 +89,26 @@ impl Experiment {
                     normalize_observations: self.policy.normalize_observations,
                     observation_size: plan.policy.architecture.inputs,
                 };
-                let mut evolution = Evolution::new(settings, self.openai_es(plan, initial, rank));
+                let mut evolution = Evolution::new(settings, self.openai_es(plan, initial, rank)?);
                 if let Some(policy) = initial.filter(|_| self.policy.normalize_observations) {
                     evolution.set_statistics(policy.statistics.clone());
                 }
-                Box::new(evolution)
+                Ok(Box::new(evolution))
             }
         }
     }
 
     /// The search of `openai-es` by itself, for programs that evaluate members in their own way.
+    /// Collective.
+    ///
+    /// # Errors
+    /// If a noise table cannot be made.
     pub fn openai_es(
         &self,
         plan: &Plan,
         initial: Option<&PolicyFile>,
         rank: &Rank<'_>,
-    ) -> OpenaiEs {
+    ) -> Result<OpenaiEs, MethodError> {
         let MethodSection::OpenaiEs(method) = &self.method;
         let theta = match initial {
             Some(policy) => policy.theta.clone(),
@@ -116,8 +126,9 @@ impl Experiment {
             warmup: self.optimizer.warmup,
             optimizer: self.optimizer_rule(),
             update: method.update,
+            noise: method.noise,
         };
-        OpenaiEs::new(settings, theta, rank)
+        Ok(OpenaiEs::new(settings, theta, rank)?)
     }
 
     /// How many vectors as long as theta the optimizer keeps.

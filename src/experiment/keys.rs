@@ -83,7 +83,11 @@ pub const KEYS: &[Key] = &[
         "\"auto\"",
         "who computes the step: replicated, sharded or auto; never changes a bit",
     ),
-    key("method.noise", "\"box-muller\"", "source of the perturbations: box-muller"),
+    key(
+        "method.noise",
+        "\"box-muller\"",
+        "source of the perturbations: box-muller, or table:N, one table of N normals a machine",
+    ),
     key("optimizer.name", "\"adam\"", "adam or sgd"),
     key("optimizer.learning_rate", "0.03", "the step size"),
     key(

@@ -4,7 +4,7 @@ use es_envs::Options;
 use serde::{Deserialize, Serialize};
 
 use crate::arithmetic::Activation;
-use crate::method::evolution::{EpisodeCap, EpisodeSeeds, FitnessShaping, UpdateMode};
+use crate::method::evolution::{EpisodeCap, EpisodeSeeds, FitnessShaping, NoiseSource, UpdateMode};
 use crate::network::Initial;
 use crate::optimizer::Schedule;
 
@@ -119,14 +119,6 @@ pub struct OpenaiEsSection {
     pub update: UpdateMode,
     /// The source of the perturbations.
     pub noise: NoiseSource,
-}
-
-/// `method.noise`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NoiseSource {
-    /// Fresh normals by Box and Muller's transform, from xoshiro128++.
-    BoxMuller,
 }
 
 impl Default for OpenaiEsSection {

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use super::{Experiment, ExperimentError, MethodSection};
+use crate::method::evolution::NoiseSource;
 use crate::{arithmetic, optimizer};
 
 /// Members, or episodes of an evaluation: their outcomes are held in memory on every rank.
@@ -20,6 +21,17 @@ pub(super) fn check_size(
     let parameters = weights.fold(0, u128::saturating_add);
     let expected = format!("a network of at most {MOST_PARAMETERS} parameters, not {parameters}");
     require(parameters <= MOST_PARAMETERS, "policy.hidden", format!("{hidden:?}"), &expected)
+}
+
+/// Checks that a noise table holds a perturbation and can be held itself.
+pub(super) fn check_noise(source: NoiseSource, parameters: usize) -> Result<(), ExperimentError> {
+    let NoiseSource::Table(length) = source else { return Ok(()) };
+    let holds = length >= parameters && length as u128 <= MOST_PARAMETERS;
+    let expected = format!(
+        "a table of at least the policy's {parameters} parameters, better a hundred times as \
+         many, and at most {MOST_PARAMETERS}"
+    );
+    require(holds, "method.noise", source, &expected)
 }
 
 fn require(

@@ -8,6 +8,7 @@ pub mod evolution;
 
 use crate::comm::{CommError, Communicator};
 use crate::crew::Crew;
+use crate::noise::TableError;
 use crate::policy::Statistics;
 
 /// The methods by name, for `method.name`.
@@ -98,6 +99,9 @@ pub enum MethodError {
     /// Another rank failed.
     #[error(transparent)]
     Comm(#[from] CommError),
+    /// The noise table could not be made.
+    #[error(transparent)]
+    Noise(#[from] TableError),
     /// No member of a generation has a return.
     #[error("generation {generation}: every one of {population} members faulted; first: {reason}")]
     AllFaulted {

@@ -27,6 +27,24 @@ leveled! {
     pub(super) fn add_weighted(stream: u64, weight: f32, sum: &mut [f32]) = add_weighted_body;
 }
 
+leveled! {
+    /// `plus = theta + sigma eps` and `minus = theta - sigma eps` for a given `eps`; all slices
+    /// are of one length.
+    pub(super) fn perturb_with(
+        eps: &[f32],
+        sigma: f32,
+        theta: &[f32],
+        plus: &mut [f32],
+        minus: &mut [f32],
+    ) = perturb_with_body;
+}
+
+leveled! {
+    /// `sum += weight eps` for a given `eps`.
+    pub(super) fn add_weighted_with(eps: &[f32], weight: f32, sum: &mut [f32])
+        = add_weighted_with_body;
+}
+
 #[inline(always)]
 fn fill_body(stream: u64, out: &mut [f32]) {
     let mut lanes = Lanes::seeded(stream);
@@ -46,21 +64,15 @@ fn perturb_body(stream: u64, sigma: f32, theta: &[f32], plus: &mut [f32], minus:
     let (plus, plus_rest) = plus.as_chunks_mut::<ROUND>();
     let (minus, minus_rest) = minus.as_chunks_mut::<ROUND>();
     for ((theta, plus), minus) in theta.iter().zip(plus).zip(minus) {
-        perturb_round(&round(&mut lanes), sigma, theta, plus, minus);
+        perturb_with_body(&round(&mut lanes), sigma, theta, plus, minus);
     }
     if !theta_rest.is_empty() {
-        perturb_round(&round(&mut lanes), sigma, theta_rest, plus_rest, minus_rest);
+        perturb_with_body(&round(&mut lanes), sigma, theta_rest, plus_rest, minus_rest);
     }
 }
 
 #[inline(always)]
-fn perturb_round(
-    eps: &[f32; ROUND],
-    sigma: f32,
-    theta: &[f32],
-    plus: &mut [f32],
-    minus: &mut [f32],
-) {
+fn perturb_with_body(eps: &[f32], sigma: f32, theta: &[f32], plus: &mut [f32], minus: &mut [f32]) {
     for (((&eps, &theta), plus), minus) in eps.iter().zip(theta).zip(plus).zip(minus) {
         *plus = sigma.mul_add(eps, theta);
         *minus = (-sigma).mul_add(eps, theta);
@@ -72,15 +84,15 @@ fn add_weighted_body(stream: u64, weight: f32, sum: &mut [f32]) {
     let mut lanes = Lanes::seeded(stream);
     let (whole, rest) = sum.as_chunks_mut::<ROUND>();
     for sum in whole {
-        add_round(&round(&mut lanes), weight, sum);
+        add_weighted_with_body(&round(&mut lanes), weight, sum);
     }
     if !rest.is_empty() {
-        add_round(&round(&mut lanes), weight, rest);
+        add_weighted_with_body(&round(&mut lanes), weight, rest);
     }
 }
 
 #[inline(always)]
-fn add_round(eps: &[f32; ROUND], weight: f32, sum: &mut [f32]) {
+fn add_weighted_with_body(eps: &[f32], weight: f32, sum: &mut [f32]) {
     for (sum, &eps) in sum.iter_mut().zip(eps) {
         *sum = weight.mul_add(eps, *sum);
     }
@@ -108,6 +120,10 @@ mod tests {
                 perturb(level, 6, 0.1, &theta[..length], &mut plus, &mut minus);
                 let mut sum = theta[..length].to_vec();
                 add_weighted(level, 7, -0.3, &mut sum);
+                let (mut high, mut low) = (vec![0.0; length], vec![0.0; length]);
+                perturb_with(level, &out, 0.1, &theta[..length], &mut high, &mut low);
+                add_weighted_with(level, &high, 0.7, &mut sum);
+                add_weighted_with(level, &low, -0.7, &mut sum);
                 [bits(&out), bits(&plus), bits(&minus), bits(&sum)]
             };
             let baseline = run(Level::BASELINE);

@@ -89,7 +89,7 @@ pub fn train(
     let plan = experiment.plan(session.task.spec())?;
     let crew = Crew::new(session.threads, session.task, &plan.policy, plan.members_per_worker)?;
     let rank = Rank { comm, crew: &crew };
-    let mut method = experiment.method(&plan, session.initial, &rank);
+    let mut method = experiment.method(&plan, session.initial, &rank)?;
     let mut counters = Counters::default();
     if let Some(checkpoint) = session.checkpoint {
         if checkpoint.counters.experiment != experiment.fingerprint() {

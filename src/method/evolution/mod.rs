@@ -6,12 +6,14 @@
 mod exchange;
 mod fitness;
 mod generation;
+mod noise_source;
 mod openai_es;
 mod update;
 
 pub use exchange::Traffic;
 pub use fitness::FitnessShaping;
 pub use generation::{EpisodeCap, EpisodeSeeds, Evolution, EvolutionSettings};
+pub use noise_source::NoiseSource;
 pub use openai_es::{OpenaiEs, OpenaiEsSettings};
 pub use update::{UpdateMode, Workload};
 

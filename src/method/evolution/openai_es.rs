@@ -12,7 +12,8 @@
 //! 1. No division by sigma, as in the code and unlike the paper: it would only scale the learning
 //!    rate, and under Adam not even that.
 //! 2. Noise is drawn fresh from (seed, generation, pair, block) instead of from a table of 250 M
-//!    normals, so that perturbations are independent and no rank needs a gigabyte.
+//!    normals, so that perturbations are independent and no machine needs a gigabyte;
+//!    `method.noise = "table:250_000_000"` is the paper's way.
 //! 3. All ranks hold all returns and step together; there is no master and theta is never sent in
 //!    a `replicated` update.
 //! 4. A generation has a fixed number of members; the code went on until both a number of episodes
@@ -23,9 +24,9 @@ use std::time::Instant;
 
 use super::fitness::shape;
 use super::update::{Pairs, Stepper, Workload};
-use super::{FitnessShaping, Outcome, Search, SearchStep, UpdateMode};
+use super::{FitnessShaping, NoiseSource, Outcome, Search, SearchStep, UpdateMode};
 use crate::method::{MethodError, MethodState, Rank};
-use crate::noise::Noise;
+use crate::noise::{Noise, Perturbations, Table, TableError};
 use crate::optimizer::{Optimizer, Schedule, StepInfo};
 use crate::seed::Purpose;
 
@@ -53,19 +54,31 @@ pub struct OpenaiEsSettings {
     pub optimizer: Box<dyn Optimizer>,
     /// Who computes the step.
     pub update: UpdateMode,
+    /// Where the perturbations come from.
+    pub noise: NoiseSource,
 }
 
 /// The method's state.
 pub struct OpenaiEs {
     settings: OpenaiEsSettings,
-    noise: Noise,
+    noise: Perturbations,
     theta: Vec<f32>,
     stepper: Stepper,
 }
 
 impl OpenaiEs {
-    /// Starts at `theta` (P), on one of the job's ranks.
-    pub fn new(settings: OpenaiEsSettings, theta: Vec<f32>, rank: &Rank<'_>) -> Self {
+    /// Starts at `theta` (P), on one of the job's ranks. Collective.
+    ///
+    /// # Errors
+    /// If a noise table is asked for and cannot be made.
+    ///
+    /// # Panics
+    /// If the noise table is shorter than theta.
+    pub fn new(
+        settings: OpenaiEsSettings,
+        theta: Vec<f32>,
+        rank: &Rank<'_>,
+    ) -> Result<Self, TableError> {
         let workload = Workload {
             pairs: settings.population / 2,
             parameters: theta.len(),
@@ -75,8 +88,16 @@ impl OpenaiEs {
         let sharded = settings.update.is_sharded(workload);
         let slots = settings.optimizer.slots().len();
         let stepper = Stepper::new(rank.comm, theta.len(), slots, sharded);
-        let noise = Noise::new(settings.seed, Purpose::Perturbation);
-        OpenaiEs { settings, noise, theta, stepper }
+        let noise = match settings.noise {
+            NoiseSource::BoxMuller => {
+                Perturbations::BoxMuller(Noise::new(settings.seed, Purpose::Perturbation))
+            }
+            NoiseSource::Table(length) => {
+                assert!(length >= theta.len(), "the noise table is shorter than theta");
+                Perturbations::Table(Table::new(rank.comm, settings.seed, length)?)
+            }
+        };
+        Ok(OpenaiEs { settings, noise, theta, stepper })
     }
 
     fn sigma(&self, generation: u64) -> f64 {
@@ -130,7 +151,7 @@ impl Search for OpenaiEs {
         let began = Instant::now();
         let weights = self.weights(outcomes);
         let learning_rate = self.learning_rate(generation);
-        let pairs = Pairs { noise: self.noise, generation, weights: &weights };
+        let pairs = Pairs { noise: &self.noise, generation, weights: &weights };
         self.stepper.compute(
             rank.crew,
             &pairs,

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::StepNorms;
 use crate::comm::{CommError, Communicator, share};
 use crate::crew::Crew;
-use crate::noise::{BLOCK, Noise};
+use crate::noise::{BLOCK, Perturbations};
 use crate::optimizer::{Optimizer, StepInfo};
 
 /// Slices end on multiples of this many parameters, and so do the partial sums of norms.
@@ -95,7 +95,7 @@ impl Workload {
 
 /// The noise of a generation and the weight of each pair's.
 pub(super) struct Pairs<'a> {
-    pub noise: Noise,
+    pub noise: &'a Perturbations,
     pub generation: u64,
     pub weights: &'a [f32],
 }
@@ -145,6 +145,7 @@ impl Stepper {
         theta: &mut [f32],
     ) {
         let first = self.slice.start / BLOCK;
+        let parameters = theta.len();
         let blocks = first..self.slice.end.div_ceil(BLOCK);
         let mut slots: Vec<_> = self.slots.iter_mut().map(|slot| slot.chunks_mut(BLOCK)).collect();
         let jobs: Vec<_> = theta[self.slice.clone()]
@@ -160,7 +161,13 @@ impl Stepper {
             jobs.into_par_iter().for_each(|(block, theta, mut slots, squares)| {
                 let mut gradient = [0.0; BLOCK];
                 let gradient = &mut gradient[..theta.len()];
-                pairs.noise.add_weighted_block(pairs.generation, pairs.weights, block, gradient);
+                pairs.noise.add_weighted_block(
+                    pairs.generation,
+                    pairs.weights,
+                    block,
+                    parameters,
+                    gradient,
+                );
                 // Fitness is to be climbed, optimizers descend.
                 for (g, &t) in gradient.iter_mut().zip(&*theta) {
                     *g = weight_decay * t - *g;
