@@ -18,7 +18,7 @@ use std::time::Instant;
 use es_train::comm::{Solo, share};
 use es_train::crew::Crew;
 use es_train::envs::Setting;
-use es_train::schedule::{Deck, Hand, share_out};
+use es_train::schedule::{Deck, Hand, dealt_together, share_out};
 use es_train::{Experiment, Task};
 
 const PAIRS: usize = 360;
@@ -106,10 +106,13 @@ enum Event {
 
 /// The same with the program's own [`Deck`] and [`Hand`].
 fn simulate_dealing(times: &[u64], ranks: usize, threads: usize) -> f64 {
-    let groups = times.len() / 2;
+    let together = dealt_together(times.len() / 2, 2, ranks);
+    let groups = times.len() / together;
     let deck = RefCell::new(Deck::new(groups, ranks));
     let mut hands: Vec<Hand> = (0..ranks)
-        .map(|rank| Hand::new(threads, 2, Deck::own(groups, rank, ranks), deck.borrow().is_empty()))
+        .map(|rank| {
+            Hand::new(threads, together, Deck::own(groups, rank, ranks), deck.borrow().is_empty())
+        })
         .collect();
     let mut waiting = vec![0; ranks];
     let mut events = BinaryHeap::new();
@@ -142,7 +145,8 @@ fn simulate_dealing(times: &[u64], ranks: usize, threads: usize) -> f64 {
                 && let Some(piece) = hands[rank].take()
             {
                 waiting[rank] -= 1;
-                let length: u64 = piece.slots.map(|slot| times[2 * piece.group + slot]).sum();
+                let length: u64 =
+                    piece.slots.map(|slot| times[together * piece.group + slot]).sum();
                 end = end.max(now + length);
                 events.push(Reverse((now + length, Event::Free(rank))));
             }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use es_train::comm::{Communicator, run_in_process};
 use es_train::method::evolution::{Traffic, Workload};
 use es_train::record::{RecordError, Recorder, Row};
-use es_train::schedule::Deck;
+use es_train::schedule::{Deck, dealt_together};
 use es_train::{Experiment, Trainer};
 
 struct Bytes<'a>(&'a Mutex<Vec<u64>>);
@@ -47,7 +47,8 @@ fn a_generation_sends_what_the_formula_says() {
                 );
                 assert!(results.iter().all(Result::is_ok));
                 // Rank 0 may have dealt chunks to others, and has told all that nothing is left.
-                let mut deck = Deck::new(population / 2, ranks);
+                let together = dealt_together(population / 2, 2, ranks);
+                let mut deck = Deck::new(population / together, ranks);
                 let empty = if deck.is_empty() { 0 } else { ranks as u64 - 1 };
                 let chunks = std::iter::from_fn(|| (!deck.is_empty()).then(|| deck.deal())).count();
                 let dealt = 8 * empty..=8 * (empty + chunks as u64);

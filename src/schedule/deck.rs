@@ -4,21 +4,41 @@ use std::ops::Range;
 
 use crate::comm::share;
 
+/// With fewer groups a rank than this, members are dealt one by one.
+const FEW_GROUPS: usize = 256;
+
+/// With as many groups a rank as this, half of them are its own from the start.
+const MANY_GROUPS: usize = 64;
+
 /// The groups of one job, to be dealt by rank 0.
 ///
-/// A chunk is the `2 R`-th part of what is left, so that there are few messages while much is left
+/// A chunk is the `8 R`-th part of what is left, so that there are few messages while much is left
 /// and single groups at the end (C. Polychronopoulos and D. Kuck, *Guided self-scheduling*, 1987,
-/// <https://doi.org/10.1109/TC.1987.5009495>, with half of its chunks' length, because episodes
-/// differ more than iterations of loops do).
+/// <https://doi.org/10.1109/TC.1987.5009495>, with an eighth of its chunks' length: episodes differ
+/// more than iterations of loops do, and with half of it 1,440 simulated cores were idle for 35 %
+/// of the time instead of 22 %).
 #[derive(Clone, Debug)]
 pub struct Deck {
     left: Range<usize>,
     ranks: usize,
 }
 
-/// The groups that no message deals: half of them, or all if that is no more than one a rank.
+/// The groups that no message deals: half of them; less where ranks have few each, since the
+/// unlucky one's part alone could then take longer than everything else; all if that is no more
+/// than one a rank.
 fn own(groups: usize, ranks: usize) -> usize {
-    if ranks == 1 || groups <= ranks { groups } else { groups.div_ceil(2) }
+    if ranks == 1 || groups <= ranks {
+        return groups;
+    }
+    let each = groups / ranks;
+    (groups * each.min(MANY_GROUPS) / (2 * MANY_GROUPS)).max(ranks)
+}
+
+/// How many members of a group of `size` are dealt together: all, which are drawn together too; or
+/// one by one, where ranks have so few groups each that they would wait long for the last whole
+/// ones.
+pub fn dealt_together(groups: usize, size: usize, ranks: usize) -> usize {
+    if ranks == 1 || groups >= FEW_GROUPS * ranks { size } else { 1 }
 }
 
 impl Deck {
@@ -34,7 +54,7 @@ impl Deck {
 
     /// The next chunk; empty when nothing is left.
     pub fn deal(&mut self) -> Range<usize> {
-        let length = (self.left.len() / (2 * self.ranks)).max(1).min(self.left.len());
+        let length = (self.left.len() / (8 * self.ranks)).max(1).min(self.left.len());
         let chunk = self.left.start..self.left.start + length;
         self.left.start = chunk.end;
         chunk
@@ -72,9 +92,9 @@ mod tests {
         while !deck.is_empty() {
             lengths.push(deck.deal().len());
         }
-        assert_eq!(lengths[0], 39);
+        assert_eq!(lengths[0], 9);
         assert!(lengths.is_sorted_by(|a, b| a >= b));
-        assert!(lengths.len() < 700, "{}", lengths.len());
+        assert!(lengths.len() < 2_000, "{}", lengths.len());
         assert!(Deck::new(64, 64).is_empty() && Deck::new(100, 1).is_empty());
     }
 }

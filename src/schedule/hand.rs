@@ -21,7 +21,7 @@ pub struct Hand {
     slots_left: usize,
     /// Rank 0 has said that nothing is left.
     complete: bool,
-    /// The last chunk was a single group: the end is near.
+    /// The last chunk had less than two groups a thread: the end is near.
     ending: bool,
     /// Rank 0 has been asked and has not answered yet.
     asked: bool,
@@ -53,7 +53,7 @@ impl Hand {
     pub fn receive(&mut self, chunk: Range<usize>) {
         self.asked = false;
         self.complete |= chunk.is_empty();
-        self.ending = chunk.len() <= 1;
+        self.ending = chunk.len() < 2 * self.threads;
         self.add(chunk);
     }
 

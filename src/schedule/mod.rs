@@ -1,10 +1,11 @@
 //! Who plays which episode, so that no thread is idle while episodes of unequal length remain.
 //!
-//! Work is numbered: *groups* (a mirrored pair, an evaluation episode) of equally many *slots* (one
-//! episode of one member). Three floors of sharing, the finest last:
+//! Work is numbered: *groups* (a mirrored pair, a member where pairs are few, an evaluation episode)
+//! of equally many *slots* (one episode of one member). Three floors of sharing, the finest last:
 //!
-//! 1. Half of the groups are every rank's own from the start, in equal parts, and cost no message.
-//! 2. The other half is dealt by rank 0 to whoever asks, in chunks that shrink towards the end
+//! 1. Half of the groups, or less if there are few, are every rank's own from the start, in equal
+//!    parts, and cost no message.
+//! 2. The others are dealt by rank 0 to whoever asks, in chunks that shrink towards the end
 //!    ([`Deck`]). The ranks' main threads ask and answer while their pools compute.
 //! 3. A rank's threads take groups from its [`Hand`], and single slots when few are left.
 //!
@@ -14,6 +15,6 @@ mod deck;
 mod hand;
 mod share_out;
 
-pub use deck::Deck;
+pub use deck::{Deck, dealt_together};
 pub use hand::{Hand, Piece};
 pub use share_out::{Share, gather_numbered, share_out};

@@ -2,8 +2,8 @@
 //!
 //! | part | bytes |
 //! | --- | --- |
-//! | how many groups of members the rank has played | 4 |
-//! | each of these groups: its number | 4 |
+//! | how many pairs (or members, where they are dealt one by one) the rank has played | 4 |
+//! | each of these: its number | 4 |
 //! | each of their members: mean return (f64, NaN if it faulted), steps (u32) | 12 |
 //! | times and [`Pulse`] | 32 |
 //! | observation statistics, where they are kept | 16 (1 + 2 O) |
@@ -17,7 +17,7 @@ use crate::comm::{CommError, Communicator};
 use crate::method::Pulse;
 use crate::noise::BLOCK;
 use crate::policy::Statistics;
-use crate::schedule::{Share, gather_numbered};
+use crate::schedule::{Share, dealt_together, gather_numbered};
 
 const MEMBER_BYTES: usize = 12;
 const GROUP_BYTES: usize = 4;
@@ -130,7 +130,9 @@ impl Traffic {
     pub fn of(workload: Workload, observation_size: Option<usize>) -> Self {
         let others = workload.ranks as u64 - 1;
         let statistics = observation_size.map_or(0, Statistics::byte_len);
-        let messages = workload.pairs * (GROUP_BYTES + 2 * MEMBER_BYTES)
+        let dealt = 2 * workload.pairs / dealt_together(workload.pairs, 2, workload.ranks);
+        let messages = dealt * GROUP_BYTES
+            + 2 * workload.pairs * MEMBER_BYTES
             + workload.ranks * (COUNT_BYTES + TIMES_BYTES + statistics);
         let theta = 4 * workload.parameters;
         let norms = workload.parameters.div_ceil(BLOCK) * NORM_BYTES;

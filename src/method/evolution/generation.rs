@@ -19,7 +19,7 @@ use crate::comm::CommError;
 use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank};
 use crate::noise::Noise;
 use crate::policy::{ActionNoise, Statistics};
-use crate::schedule::{Piece, Share, share_out};
+use crate::schedule::{Piece, Share, dealt_together, share_out};
 use crate::seed::{Purpose, derive};
 use crate::task::{Episode, EpisodeRequest, Fault, Worker};
 
@@ -92,10 +92,16 @@ impl<S: Search> Evolution<S> {
         self.statistics = statistics;
     }
 
+    /// Members that are dealt together on so many ranks: a whole group of the search, or one.
+    fn together(&self, ranks: usize) -> usize {
+        let size = self.search.group_size();
+        dealt_together(self.search.population() / size, size, ranks)
+    }
+
     /// Evaluates all members with all threads of all ranks. Gives the outcomes of the groups that
     /// fell to this rank, and the first fault's reason.
     fn evaluate(&self, rank: &Rank<'_>) -> Result<(Share<Outcome>, Option<String>), CommError> {
-        let size = self.search.group_size();
+        let size = self.together(rank.comm.size());
         let filter = self.settings.normalize_observations.then(|| self.statistics.filter());
         for mut worker in rank.crew.each_worker() {
             worker.busy = Duration::ZERO;
@@ -110,7 +116,7 @@ impl<S: Search> Evolution<S> {
         let share =
             share_out(rank.comm, rank.crew, groups, size * episodes, |worker, piece, to| {
                 let began = Instant::now();
-                self.play(worker, piece, &fault, to);
+                self.play(worker, piece, size, &fault, to);
                 worker.busy += began.elapsed();
             })?;
         let outcomes = Share {
@@ -121,12 +127,13 @@ impl<S: Search> Evolution<S> {
         Ok((outcomes, fault.map(|(member, reason)| format!("member {member}: {reason}"))))
     }
 
-    /// Plays the episodes of a piece of a group. Slot `s` of a group of members with E episodes
-    /// each is episode `s mod E` of the group's member `s / E`.
+    /// Plays the episodes of a piece of a group of `size` members. Slot `s` of a group of members
+    /// with E episodes each is episode `s mod E` of the group's member `s / E`.
     fn play(
         &self,
         worker: &mut Worker,
         piece: &Piece,
+        size: usize,
         fault: &Mutex<Option<(usize, String)>>,
         played: &mut Vec<Option<Episode>>,
     ) {
@@ -136,13 +143,13 @@ impl<S: Search> Evolution<S> {
             ActionNoise::new(noise, self.settings.action_noise)
         });
         let mut members = std::mem::take(&mut worker.members);
-        self.search.write_group(self.generation, piece.group, &mut members);
+        let drawn = self.search.group_size();
+        self.search.write_group(self.generation, piece.group * size / drawn, &mut members);
         for slot in piece.slots.clone() {
-            let (within, episode) = (slot / episodes, slot % episodes);
+            let (member, episode) = (piece.group * size + slot / episodes, slot % episodes);
             if episode == 0 || slot == piece.slots.start {
-                worker.policy.load(&members[within]);
+                worker.policy.load(&members[member % drawn]);
             }
-            let member = piece.group * self.search.group_size() + within;
             let result = self.play_episode(worker, member, episode, noise.as_mut());
             if let Err(reason) = &result {
                 keep_first(fault, member, reason);
@@ -242,8 +249,8 @@ impl<S: Search> Method for Evolution<S> {
         let began = Instant::now();
         let Gathered { outcomes, statistics, idle_fraction, pulse, any_warnings } = exchange(
             rank.comm,
-            self.search.population() / self.search.group_size(),
-            self.search.group_size(),
+            self.search.population() / self.together(rank.comm.size()),
+            self.together(rank.comm.size()),
             &Report {
                 outcomes: &outcomes,
                 evaluate_seconds,
