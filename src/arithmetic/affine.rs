@@ -120,16 +120,18 @@ fn layer_body<const WIDE: bool>(
         5 => few::<5>(weights, bias, x, y),
         6 => few::<6>(weights, bias, x, y),
         7 => few::<7>(weights, bias, x, y),
-        8..16 => blocks::<8, 4, 4>(weights, bias, x, y),
-        32..64 if WIDE => blocks::<32, 4, 4>(weights, bias, x, y),
-        64..128 if WIDE => blocks::<64, 2, 2>(weights, bias, x, y),
-        128.. if WIDE => blocks::<128, 1, 1>(weights, bias, x, y),
-        16..32 => blocks::<16, 4, 4>(weights, bias, x, y),
-        32..64 => blocks::<32, 4, 2>(weights, bias, x, y),
-        64..128 => blocks::<64, 2, 1>(weights, bias, x, y),
-        128.. => blocks::<64, 1, 1>(weights, bias, x, y),
+        8..16 => blocks::<8, 4, 4>(weights, bias, activation, x, y),
+        32..64 if WIDE => blocks::<32, 4, 4>(weights, bias, activation, x, y),
+        64..128 if WIDE => blocks::<64, 2, 2>(weights, bias, activation, x, y),
+        128.. if WIDE => blocks::<128, 1, 1>(weights, bias, activation, x, y),
+        16..32 => blocks::<16, 4, 4>(weights, bias, activation, x, y),
+        32..64 => blocks::<32, 4, 2>(weights, bias, activation, x, y),
+        64..128 => blocks::<64, 2, 1>(weights, bias, activation, x, y),
+        128.. => blocks::<64, 1, 1>(weights, bias, activation, x, y),
     }
-    if let Some(activation) = activation {
+    if y.len() < 8
+        && let Some(activation) = activation
+    {
         activate_body(activation, y);
     }
 }
@@ -155,16 +157,17 @@ fn activate_body(activation: Activation, y: &mut [f32]) {
 fn blocks<const B: usize, const P: usize, const G: usize>(
     weights: &[f32],
     bias: Option<&[f32]>,
+    activation: Option<Activation>,
     x: &[f32],
     y: &mut [f32],
 ) {
     let mut at = 0;
     while at + B <= y.len() {
-        block::<B, P, G>(weights, bias, x, y, at);
+        block::<B, P, G>(weights, bias, activation, x, y, at);
         at += B;
     }
     if at < y.len() {
-        block::<B, P, G>(weights, bias, x, y, y.len() - B);
+        block::<B, P, G>(weights, bias, activation, x, y, y.len() - B);
     }
 }
 
@@ -174,6 +177,7 @@ fn blocks<const B: usize, const P: usize, const G: usize>(
 fn block<const B: usize, const P: usize, const G: usize>(
     weights: &[f32],
     bias: Option<&[f32]>,
+    activation: Option<Activation>,
     x: &[f32],
     y: &mut [f32],
     at: usize,
@@ -201,6 +205,10 @@ fn block<const B: usize, const P: usize, const G: usize>(
             }
         }
         half /= 2;
+    }
+    if let Some(activation) = activation {
+        // While the sums are in registers.
+        activate_body(activation, &mut sums[0]);
     }
     y[at..at + B].copy_from_slice(&sums[0]);
 }
@@ -245,7 +253,9 @@ fn sum_up<const B: usize, const P: usize, const G: usize>(
 fn few<const O: usize>(weights: &[f32], bias: Option<&[f32]>, x: &[f32], y: &mut [f32]) {
     let mut sums = [[0.0_f32; MOST]; O];
     if let Some(bias) = bias {
-        sums.as_flattened_mut()[..O].copy_from_slice(bias);
+        // By element into a register: a wide load waits for narrow stores to the same place.
+        let bias = &bias[..O];
+        sums[0] = std::array::from_fn(|l| if l < O { bias[l] } else { 0.0 });
     }
     let mut rows = weights.as_chunks::<MOST>().0;
     let (whole, rest) = x.as_chunks::<MOST>();
@@ -259,6 +269,9 @@ fn few<const O: usize>(weights: &[f32], bias: Option<&[f32]>, x: &[f32], y: &mut
         }
         rows = after;
     }
+    // Without this the compiler keeps the sums in the small pieces that the tree ends with, and
+    // half of the products are then made two at a time.
+    let mut sums = std::hint::black_box(sums);
     let lanes = sums.as_flattened_mut();
     let rest_rows = &weights[whole.len() * MOST * O..];
     for (row, (lanes, x)) in rest_rows.chunks(O).zip(lanes.chunks_mut(O).zip(rest)) {
