@@ -103,7 +103,11 @@ pub const KEYS: &[Key] = &[
     key("evaluation.every", "5", "generations between evaluations of the unperturbed policy"),
     key("evaluation.every_env_steps", "", "environment steps between evaluations, instead"),
     key("evaluation.episodes", "100", "episodes of one evaluation"),
-    key("checkpoint.every_seconds", "10.0", "seconds between checkpoints; never changes a bit"),
+    key(
+        "checkpoint.every_seconds",
+        "10.0",
+        "seconds between checkpoints, more if they take over 1 % of it; never changes a bit",
+    ),
     key("checkpoint.every", "", "generations between checkpoints, instead or as well"),
     key(
         "stop.evaluation_return",

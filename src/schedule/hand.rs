@@ -21,7 +21,8 @@ pub struct Hand {
     slots_left: usize,
     /// Rank 0 has said that nothing is left.
     complete: bool,
-    /// The last chunk had less than two groups a thread: the end is near.
+    /// The last chunk, or what was its own, had less than two groups a thread: there is little to
+    /// share, or little left.
     ending: bool,
     /// Rank 0 has been asked and has not answered yet.
     asked: bool,
@@ -37,7 +38,7 @@ impl Hand {
             pieces: VecDeque::new(),
             slots_left: 0,
             complete,
-            ending: false,
+            ending: own.len() < 2 * threads,
             asked: false,
         };
         hand.add(own);
@@ -146,7 +147,8 @@ mod tests {
 
     #[test]
     fn a_rank_asks_once_and_near_the_end_only_when_a_thread_waits() {
-        let mut hand = Hand::new(1, 1, 0..1, false);
+        let mut hand = Hand::new(1, 1, 0..2, false);
+        hand.take();
         assert!(!hand.ask(0, false), "it still has a piece");
         hand.take();
         assert!(hand.ask(0, false));

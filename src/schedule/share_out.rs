@@ -23,7 +23,7 @@ const LONGEST_NAP: Duration = Duration::from_micros(500);
 /// A nap shorter than this is not worth a timer: the main thread yields instead.
 const SHORTEST_NAP: Duration = Duration::from_micros(50);
 
-/// Groups that take less than this are asked for early to the very end.
+/// If pieces have taken less than this so far, more are asked for early to the very end.
 const SHORT: Duration = Duration::from_millis(5);
 
 /// What one rank has played.
@@ -192,8 +192,9 @@ impl Dealing<'_> {
             if state.present == 0 && untold == 0 && !state.hand.is_expecting() {
                 return Ok(());
             }
-            let short = self.began.elapsed() < SHORT * state.begun;
             let (waiting, present) = (state.waiting, state.present);
+            let ended = state.begun.saturating_sub((present - waiting) as u32);
+            let short = self.began.elapsed() < SHORT * ended;
             if present > 0 && state.hand.ask(waiting, short) {
                 drop(state);
                 self.ask()?;

@@ -59,9 +59,8 @@ impl Run<'_> {
         let next = self.counters.generation + 1;
         let stop_requested = self.session.stop_requested;
         let interval = method.advance(&self.rank, &mut || {
-            let by_time = checkpoint
-                .every_seconds
-                .is_some_and(|limit| clock.last_checkpoint.elapsed().as_secs_f64() >= limit);
+            let by_time =
+                checkpoint.every_seconds.is_some_and(|every| clock.is_checkpoint_due(every));
             let by_count = checkpoint.every.is_some_and(|every| next.is_multiple_of(every));
             Pulse {
                 wall_seconds: clock.seconds(),
@@ -253,6 +252,7 @@ impl Run<'_> {
 
     /// Brings the state together and records it.
     fn save(&mut self, method: &dyn Method, recorder: &mut dyn Recorder) -> Result<(), TrainError> {
+        let began = Instant::now();
         if let Some(state) = method.save(&self.rank)? {
             // The agreed time of the generation's exchange is a little old by now.
             let counters = Counters {
@@ -264,6 +264,7 @@ impl Run<'_> {
             recorder.checkpoint(&checkpoint)?;
         }
         self.clock.last_checkpoint = Instant::now();
+        self.clock.checkpoint_took = began.elapsed();
         Ok(())
     }
 
