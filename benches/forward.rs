@@ -14,7 +14,7 @@ mod limits;
 use std::hint::black_box;
 use std::time::Instant;
 
-use es_train::arithmetic::Activation;
+use es_train::arithmetic::{Activation, Formats};
 use es_train::network::Architecture;
 use es_train::noise::Noise;
 use es_train::seed::Purpose;
@@ -30,12 +30,12 @@ fn measure(inputs: usize, hidden: &[usize], outputs: usize) -> (f64, usize) {
         outputs,
         activation: Activation::Tanh,
         bias: true,
-        arithmetic: "f32".into(),
+        formats: Formats::default(),
     };
     let mut theta = vec![0.0; architecture.layout().parameters()];
     Noise::new(1, Purpose::Initial).fill(0, 0, &mut theta);
     theta.iter_mut().for_each(|weight| *weight *= 0.1);
-    let mut network = architecture.network().expect("f32 is a format");
+    let mut network = architecture.network();
     network.load(&theta);
     let (input, mut output) = (vec![0.5; inputs], vec![0.0; outputs]);
     let mut times: Vec<f64> = (0..ROUNDS)

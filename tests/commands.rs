@@ -188,7 +188,7 @@ fn list_shows_what_there_is() {
     let envs = es_train::envs::ids();
     list("envs").prints(&envs.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>());
     list("methods").prints(es_train::method::NAMES);
-    list("arithmetics").prints(es_train::arithmetic::NAMES);
+    list("arithmetics").prints(&["f32", "bf16", "int8", "fixedB.F", "lnsB.F"]);
     let keys: Vec<&str> = es_train::experiment::KEYS.iter().map(|key| key.path).collect();
     list("keys").prints(&keys);
     list("envs").prints(&["475", "2 choices", "1 number"]);

@@ -1,68 +1,143 @@
-//! The number formats in which a policy computes.
+//! The number formats in which policies compute and are trained.
 //!
-//! A policy's parameters are trained as `f32`; its forward pass runs in an [`Arithmetic`], which
-//! says how values are stored and how a layer is computed. [`NAMES`] lists them.
+//! A [`Format`] is a name, such as `f32` or `lns12.6`. Behind each stands a type that computes in
+//! it: [`F32`], [`Bf16`], [`Int8`], [`Fixed`] or [`Lns`], the last two with their widths as fields.
+//! They meet the rest of the program in three traits:
+//!
+//! | trait | what it can do | who has it |
+//! | --- | --- | --- |
+//! | [`Product`] | matrix multiplies | all |
+//! | [`Arithmetic`] | everything else too: sums, activations, quotients, exp | all but `int8` |
+//! | [`Matmul`] | the matrix multiplies of one format, for a network that computes in another: an object with `f32` at both ends | every [`Product`] |
+//!
+//! A format's definition, to the bit, is the first thing in its file.
 
 mod affine;
+mod bf16;
+mod fixed;
+mod format;
 // The file is named after its format. The module is not: it would hide the primitive type here.
 #[path = "f32.rs"]
 mod float;
+mod int8;
+pub mod lns;
+mod matmul;
+mod rows;
 mod tanh;
+mod update;
 
 use std::fmt;
 
 pub use affine::affine_scalar;
+pub use bf16::Bf16;
+pub use fixed::Fixed;
 pub use float::F32;
+pub use format::{Accumulate, Format, FormatError, Formats, LnsAddition};
+pub use int8::Int8;
+pub use lns::Lns;
+pub use matmul::{Matmul, matmul};
 use serde::{Deserialize, Serialize};
 pub use tanh::{tanh, tanh_slice};
+pub use update::{Random, Tally, Update, UpdateRule};
 
-/// The names of all arithmetics, as a configuration spells them.
-pub const NAMES: &[&str] = &["f32"];
+/// A stored number: plain bits.
+pub trait Number: bytemuck::Pod + PartialEq + fmt::Debug + Send + Sync {}
 
-/// A family of number formats: slices in, slices out. `&self` carries what is known at run time
-/// only (a word length, say) of formats that have such fields.
-///
-/// Implementations are of determinism class A: the same bits on any x86-64 or ARM machine.
-pub trait Arithmetic: Clone + Send + Sync + 'static {
+impl<T: bytemuck::Pod + PartialEq + fmt::Debug + Send + Sync> Number for T {}
+
+/// A number that is NaN or infinite met a format that has no such thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("number {index} is NaN or infinite, which this number format cannot hold")]
+pub struct NotFinite {
+    /// The first such number.
+    pub index: usize,
+}
+
+/// A family of formats that can multiply matrices. `&self` carries what is known at run time only,
+/// such as word lengths. Implementations are of class A.
+pub trait Product: Clone + Send + Sync + 'static {
     /// One stored number.
-    type Value: Copy + Default + Send + Sync + 'static;
+    type Value: Number;
+    /// What products are summed in.
+    type Sum: Number;
 
-    /// The name of the format with its parameters, as a configuration spells it.
-    fn name(&self) -> String;
+    /// Zero, whose products add nothing.
+    const ZERO: Self::Value;
 
-    /// Converts `from` to the format, element by element.
+    /// The format.
+    fn format(&self) -> Format;
+
+    /// Converts a tensor, and returns what each stored number is to be multiplied by: 1, unless
+    /// the format has a scale for each tensor.
+    ///
+    /// # Errors
+    /// If a number is NaN or infinite and the format has no such thing.
     ///
     /// # Panics
     /// If the lengths differ.
-    fn encode(&self, from: &[f32], to: &mut [Self::Value]);
+    fn encode(&self, from: &[f32], to: &mut [Self::Value]) -> Result<f32, NotFinite>;
 
-    /// Converts `from` back, element by element.
+    /// `sums = x W`, for `x` of shape (I), `sums` of shape (O) and `weights` of shape (I, O),
+    /// input-major: the O weights of input 0 come first.
+    ///
+    /// # Panics
+    /// If `weights` does not have I times O elements.
+    fn product(&self, weights: &[Self::Value], x: &[Self::Value], sums: &mut [Self::Sum]);
+
+    /// Converts sums back, times the two tensors' scales.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    fn decode_sums(&self, sums: &[Self::Sum], scale: f32, to: &mut [f32]);
+}
+
+/// A family of formats for everything: layers, gradients, soft-max, weight updates.
+///
+/// The functions of single numbers are the definition; those of slices are made of them, and
+/// overriding one may change its speed only.
+pub trait Arithmetic: Product {
+    /// Converts back, element by element.
     ///
     /// # Panics
     /// If the lengths differ.
     fn decode(&self, from: &[Self::Value], to: &mut [f32]);
 
-    /// `y = x W + bias`, for `x` of shape (I), `y` of shape (O), `bias` of shape (O) or absent,
-    /// and `weights` of shape (I, O), input-major: the O weights of input 0 come first.
+    /// `a + b`
+    fn plus(&self, a: Self::Value, b: Self::Value) -> Self::Value;
+
+    /// `-a`
+    fn negative(&self, a: Self::Value) -> Self::Value;
+
+    /// `a b`
+    fn times(&self, a: Self::Value, b: Self::Value) -> Self::Value;
+
+    /// `a / b`
+    fn over(&self, a: Self::Value, b: Self::Value) -> Self::Value;
+
+    /// The exponential function.
+    fn exp(&self, a: Self::Value) -> Self::Value;
+
+    /// `a < b`
+    fn is_less(&self, a: Self::Value, b: Self::Value) -> bool;
+
+    /// The number nearest to a finite one.
+    fn constant(&self, value: f32) -> Self::Value {
+        let mut word = [Self::ZERO];
+        // What is not finite stays zero; constants are the program's own.
+        let _ = self.encode(&[value], &mut word);
+        word[0]
+    }
+
+    /// One of the two numbers around `value`, drawn by `random` such that its expectation is
+    /// `value`.
+    fn round_stochastically(&self, value: f64, random: u32) -> Self::Value;
+
+    /// A whole layer: `y = activation(x W + bias)`, with shapes as in [`Product::product`], bias
+    /// and activation present or not. In which order the sums run is part of each format's
+    /// definition.
     ///
     /// # Panics
     /// If `weights` does not have I times O elements, or `bias` does not have O.
-    fn affine(
-        &self,
-        weights: &[Self::Value],
-        bias: Option<&[Self::Value]>,
-        x: &[Self::Value],
-        y: &mut [Self::Value],
-    );
-
-    /// Applies `activation` to each element of `y`, in place.
-    fn activate(&self, activation: Activation, y: &mut [Self::Value]);
-
-    /// A whole layer: [`affine`](Arithmetic::affine), then [`activate`](Arithmetic::activate) if
-    /// there is an activation. Overriding it may change the speed, not the results.
-    ///
-    /// # Panics
-    /// As [`affine`](Arithmetic::affine).
     fn layer(
         &self,
         weights: &[Self::Value],
@@ -70,10 +145,101 @@ pub trait Arithmetic: Clone + Send + Sync + 'static {
         activation: Option<Activation>,
         x: &[Self::Value],
         y: &mut [Self::Value],
-    ) {
-        self.affine(weights, bias, x, y);
-        if let Some(activation) = activation {
-            self.activate(activation, y);
+    );
+
+    /// Applies `activation` to each element, in place.
+    fn activate(&self, activation: Activation, y: &mut [Self::Value]);
+
+    /// Multiplies `delta` by the derivative of `activation` where it gave `y`: 1 - y^2 for tanh; 1
+    /// or 0, and 0 at 0, for relu.
+    fn differentiate(&self, activation: Activation, y: &[Self::Value], delta: &mut [Self::Value]) {
+        let one = self.constant(1.0);
+        for (delta, &y) in delta.iter_mut().zip(y) {
+            *delta = match activation {
+                Activation::Relu if self.is_less(Self::ZERO, y) => *delta,
+                Activation::Relu => Self::ZERO,
+                Activation::Tanh => {
+                    let slope = self.plus(one, self.negative(self.times(y, y)));
+                    self.times(*delta, slope)
+                }
+            };
+        }
+    }
+
+    /// `to = a + b`, element by element.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    fn add(&self, a: &[Self::Value], b: &[Self::Value], to: &mut [Self::Value]) {
+        assert!(a.len() == b.len() && a.len() == to.len(), "slices of one length");
+        for ((to, &a), &b) in to.iter_mut().zip(a).zip(b) {
+            *to = self.plus(a, b);
+        }
+    }
+
+    /// `to = a - b`, element by element.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    fn subtract(&self, a: &[Self::Value], b: &[Self::Value], to: &mut [Self::Value]) {
+        assert!(a.len() == b.len() && a.len() == to.len(), "slices of one length");
+        for ((to, &a), &b) in to.iter_mut().zip(a).zip(b) {
+            *to = self.plus(a, self.negative(b));
+        }
+    }
+
+    /// `to = factor x`, element by element: each format says how it holds a constant factor.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    fn scale(&self, factor: f32, x: &[Self::Value], to: &mut [Self::Value]) {
+        assert_eq!(x.len(), to.len(), "slices of one length");
+        let factor = self.constant(factor);
+        for (to, &x) in to.iter_mut().zip(x) {
+            *to = self.times(x, factor);
+        }
+    }
+
+    /// Replaces logits by the probabilities of their soft-max, all in this format: each logit less
+    /// the largest, its exponential, their sum in ascending order, the quotients.
+    fn softmax(&self, z: &mut [Self::Value]) {
+        let Some(&first) = z.first() else { return };
+        let largest = z.iter().fold(first, |a, &b| if self.is_less(a, b) { b } else { a });
+        let down = self.negative(largest);
+        let mut sum = Self::ZERO;
+        for z in z.iter_mut() {
+            *z = self.exp(self.plus(*z, down));
+            sum = self.plus(sum, *z);
+        }
+        for z in z {
+            *z = self.over(*z, sum);
+        }
+    }
+}
+
+/// Something to be done in the arithmetic of a format, whichever that is.
+pub trait InArithmetic {
+    /// What comes of it.
+    type Output;
+
+    /// Does it.
+    fn with<A: Arithmetic>(self, arithmetic: A) -> Self::Output;
+}
+
+impl Formats {
+    /// Does `task` in the arithmetic of `elsewhere`: the one place that goes from names to types.
+    ///
+    /// # Panics
+    /// If that is `int8`, which the checks of an experiment refuse.
+    pub fn elsewhere<T: InArithmetic>(&self, task: T) -> T::Output {
+        match self.elsewhere {
+            Format::F32 => task.with(F32),
+            Format::Bf16 => task.with(Bf16),
+            Format::Fixed { bits, fraction } => task.with(Fixed::new(bits, fraction)),
+            Format::Lns { bits, fraction } => {
+                task.with(Lns::new(bits, fraction, self.lns_addition))
+            }
+            Format::Int8 => panic!("int8 is for matrix multiplies only"),
         }
     }
 }
@@ -109,10 +275,5 @@ mod tests {
             let read: Activation = serde_json::from_str(&format!("\"{name}\"")).unwrap();
             assert_eq!(read, activation);
         }
-    }
-
-    #[test]
-    fn the_registry_names_every_arithmetic() {
-        assert_eq!(NAMES, [F32.name()]);
     }
 }

@@ -8,6 +8,7 @@ use es_envs::Setting;
 
 use super::render::film;
 use super::{Failure, ToolArguments, print};
+use crate::arithmetic::{Format, Formats};
 use crate::comm::Solo;
 use crate::crew::Crew;
 use crate::method::Rank;
@@ -29,7 +30,7 @@ pub(super) struct EvaluateArguments {
     seed: u64,
     /// Compute in this number format instead of the policy's own.
     #[arg(long, value_name = "FORMAT")]
-    arithmetic: Option<String>,
+    arithmetic: Option<Format>,
     /// Film the first episode: a .gif, or a .png with a strip of frames.
     #[arg(long, value_name = "FILE")]
     render: Option<PathBuf>,
@@ -58,9 +59,8 @@ pub(super) fn run(arguments: &EvaluateArguments) -> Result<u8, Failure> {
         .with_context(|| format!("{}", arguments.run.display()))?
         .fresh(policy.fresh);
     let plan = policy
-        .plan(task.spec(), arguments.arithmetic.as_deref())
+        .plan(task.spec(), arguments.arithmetic.map(Formats::uniform))
         .map_err(|error| Failure::failed(error.to_string()))?;
-    plan.architecture.network().map_err(|error| Failure::usage(error.to_string()))?;
     let crew = Crew::new(default_threads(&Solo), &task, &plan, 0).context("cannot start")?;
     crew.each_worker().for_each(|mut worker| policy.load_into(&mut worker.policy));
     let rank = Rank { comm: &Solo, crew: &crew };
@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &EvaluateArguments) -> Result<u8, Failure> {
          mean length {:.1}, {} episodes\n",
         policy.env,
         policy.generation,
-        plan.architecture.arithmetic,
+        plan.architecture.formats,
         result.mean,
         result.std,
         result.min,

@@ -5,7 +5,7 @@ use es_envs::{EnvError, Provider, Setting, Spec, Tools};
 
 use super::{Failure, print};
 use crate::experiment::KEYS;
-use crate::{arithmetic, method};
+use crate::method;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum What {
@@ -24,11 +24,23 @@ pub(super) fn run(what: What, tools: &Tools) -> Result<u8, Failure> {
     match what {
         What::Envs => print(&envs(tools)),
         What::Methods => print(&names(method::NAMES)),
-        What::Arithmetics => print(&names(arithmetic::NAMES)),
+        What::Arithmetics => print(ARITHMETICS),
         What::Keys => print(&keys()),
     }
     Ok(0)
 }
+
+/// The number formats, by family.
+const ARITHMETICS: &str = "\
+format    such as                   numbers
+f32       f32                       IEEE 754 single precision
+bf16      bf16                      the upper half of an f32: its range, 8 bits of precision
+int8      int8                      -127 to 127 times a scale for each tensor; arithmetic.matmul only
+fixedB.F  fixed16.10, fixed8.4      two's complement of B bits (4 to 16), F of them (fewer than B) after
+                                    the point; saturating
+lnsB.F    lns12.6, lns16.10, lns8.3 logarithmic: a sign, and log2 in two's complement of B - 1 bits (B
+                                    from 4 to 16), F of them (B - 9 to B - 2, at most 10) after the point
+";
 
 fn names(names: &[&str]) -> String {
     names.iter().map(|name| format!("{name}\n")).collect()

@@ -53,7 +53,7 @@ impl Experiment {
             outputs: rule.outputs(),
             activation: self.policy.activation,
             bias: self.policy.bias,
-            arithmetic: self.arithmetic.matmul.clone(),
+            formats: self.arithmetic.formats()?,
         };
         validate::check_size(&architecture.layers(), &architecture.hidden)?;
         let (members_per_worker, population) = match &self.method {
@@ -167,7 +167,7 @@ impl Experiment {
 
     /// Checks that a stored policy can be this experiment's start.
     fn check_initial(&self, plan: &Plan, policy: &PolicyFile) -> Result<(), ExperimentError> {
-        let Architecture { arithmetic: _, ref hidden, inputs, outputs, activation, bias } =
+        let Architecture { formats: _, ref hidden, inputs, outputs, activation, bias } =
             plan.policy.architecture;
         let theirs = &policy.architecture;
         let fits = (inputs, hidden, outputs, activation, bias)

@@ -47,7 +47,26 @@ pub const KEYS: &[Key] = &[
     key("policy.initial_from", "", "a policy.safetensors to start from instead"),
     key("arithmetic.matmul", "\"f32\"", "number format inside matrix multiplies"),
     key("arithmetic.elsewhere", "\"f32\"", "number format of everything else"),
-    key("arithmetic.update", "\"plain\"", "how a low-precision weight takes its update: plain"),
+    key(
+        "arithmetic.update",
+        "\"plain\"",
+        "how a low-precision weight takes its update: plain, kahan or stochastic",
+    ),
+    key(
+        "arithmetic.lns_addition",
+        "\"exact\"",
+        "how an LNS adds: exact, table:N (interpolated) or mitchell",
+    ),
+    key(
+        "arithmetic.accumulate",
+        "\"log\"",
+        "log: sums are rounded to the format term by term; linear: in f32, rounded once",
+    ),
+    key(
+        "arithmetic.master",
+        "\"f32\"",
+        "what a search method's theta is kept in: f32, or format (that of elsewhere)",
+    ),
     key("method.name", "\"openai-es\"", "how the policy is optimised; see `es-train list methods`"),
     key("method.population", "256", "members evaluated per generation, two for each mirrored pair"),
     key("method.sigma", "0.1", "standard deviation of the perturbations"),

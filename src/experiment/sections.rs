@@ -3,7 +3,8 @@
 use es_envs::Options;
 use serde::{Deserialize, Serialize};
 
-use crate::arithmetic::Activation;
+use super::ExperimentError;
+use crate::arithmetic::{Accumulate, Activation, Format, Formats, UpdateRule};
 use crate::method::evolution::{EpisodeCap, EpisodeSeeds, FitnessShaping, NoiseSource, UpdateMode};
 use crate::network::Initial;
 use crate::optimizer::Schedule;
@@ -67,14 +68,74 @@ pub struct ArithmeticSection {
     /// Format of everything else.
     pub elsewhere: String,
     /// How a low-precision weight takes its update.
-    pub update: String,
+    pub update: UpdateRule,
+    /// How an LNS adds.
+    pub lns_addition: String,
+    /// Where the sums of matrix multiplies are kept.
+    pub accumulate: Accumulate,
+    /// What a search method's theta itself is made of.
+    pub master: Master,
+}
+
+/// What theta is kept in, under a search method.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Master {
+    /// In `f32`; each member's parameters are rounded when it plays.
+    #[default]
+    F32,
+    /// In the format of `elsewhere`: perturbations are added and steps taken in it.
+    Format,
 }
 
 impl Default for ArithmeticSection {
     fn default() -> Self {
-        ArithmeticSection { matmul: "f32".into(), elsewhere: "f32".into(), update: "plain".into() }
+        ArithmeticSection {
+            matmul: "f32".into(),
+            elsewhere: "f32".into(),
+            update: UpdateRule::Plain,
+            lns_addition: "exact".into(),
+            accumulate: Accumulate::Log,
+            master: Master::F32,
+        }
     }
 }
+
+impl ArithmeticSection {
+    /// The number formats that it names.
+    ///
+    /// # Errors
+    /// If a name is none, or stands where it cannot be used.
+    pub fn formats(&self) -> Result<Formats, ExperimentError> {
+        let wrong = |key: &str, given: &str, expected: String| ExperimentError::Value {
+            key: format!("arithmetic.{key}"),
+            given: format!("\"{given}\""),
+            expected,
+        };
+        let format = |key: &str, name: &str| -> Result<Format, ExperimentError> {
+            name.parse().map_err(|_| wrong(key, name, FORMATS.to_owned()))
+        };
+        let elsewhere = format("elsewhere", &self.elsewhere)?;
+        if !elsewhere.is_general() {
+            let expected = "another format: int8 is for arithmetic.matmul only".to_owned();
+            return Err(wrong("elsewhere", &self.elsewhere, expected));
+        }
+        Ok(Formats {
+            matmul: format("matmul", &self.matmul)?,
+            elsewhere,
+            lns_addition: self.lns_addition.parse().map_err(|_| {
+                let expected = "\"exact\", \"table:N\" with N from 1 to 65536, or \"mitchell\"";
+                wrong("lns_addition", &self.lns_addition, expected.to_owned())
+            })?,
+            accumulate: self.accumulate,
+        })
+    }
+}
+
+/// What a format's name may be.
+const FORMATS: &str = "f32, bf16, int8, fixedB.F (such as \"fixed16.10\": B from 4 to 16 bits, F \
+    fraction bits, fewer than B) or lnsB.F (such as \"lns12.6\": B from 4 to 16 bits, F fraction \
+    bits of the logarithm, at most 10 and from B - 9 to B - 2)";
 
 /// `[method]`: the name says which.
 #[derive(Clone, Debug, PartialEq, Serialize)]

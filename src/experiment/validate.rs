@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::{Experiment, ExperimentError, MethodSection};
 use crate::method::evolution::NoiseSource;
-use crate::{arithmetic, optimizer};
+use crate::optimizer;
 
 /// Members, or episodes of an evaluation: their outcomes are held in memory on every rank.
 const MOST_MEMBERS: usize = 100_000_000;
@@ -74,15 +74,7 @@ pub(super) fn check(experiment: &Experiment) -> Result<(), ExperimentError> {
     let hidden = format!("{:?}", policy.hidden);
     require(!policy.hidden.contains(&0), "policy.hidden", hidden, "widths of at least 1")?;
 
-    for (key, name) in
-        [("arithmetic.matmul", &arithmetic.matmul), ("arithmetic.elsewhere", &arithmetic.elsewhere)]
-    {
-        let known = arithmetic::NAMES.contains(&name.as_str());
-        let expected = format!("one of {}", arithmetic::NAMES.join(", "));
-        require(known, key, format!("{name:?}"), &expected)?;
-    }
-    let update = arithmetic.update.as_str();
-    require(update == "plain", "arithmetic.update", format!("{update:?}"), "\"plain\"")?;
+    arithmetic.formats()?;
 
     match &experiment.method {
         MethodSection::OpenaiEs(method) => {

@@ -63,7 +63,7 @@ mod tests {
             outputs: 2,
             activation: Activation::Tanh,
             bias: true,
-            arithmetic: "f32".into(),
+            formats: Default::default(),
         };
         let theta = initial_theta(&architecture, Initial::Normc, 3);
         for (tensor, length) in architecture.layout().tensors.iter().zip([1.0, 0.0, 0.01, 0.0]) {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{Architecture, Network};
-use crate::arithmetic::{Activation, Arithmetic};
+use crate::arithmetic::{Activation, Arithmetic, Matmul, NotFinite, matmul};
 
 /// One layer's place in the flat parameter vector.
 struct Layer {
@@ -20,9 +20,21 @@ pub struct Mlp<A: Arithmetic> {
     activation: Activation,
     layers: Vec<Layer>,
     parameters: Aligned<A::Value>,
+    /// Whether the parameters could be converted.
+    is_finite: bool,
     /// Two buffers as wide as the widest layer: one is read while the other is written.
     front: Aligned<A::Value>,
     back: Aligned<A::Value>,
+    /// Matrix multiplies in another format than everything else.
+    other: Option<Other<A>>,
+}
+
+/// Matrix multiplies in a format of their own. Place 0 holds a layer's inputs, place k + 1 the
+/// weights of layer k.
+struct Other<A: Arithmetic> {
+    matmul: Box<dyn Matmul>,
+    wide: Vec<f32>,
+    sums: Vec<A::Value>,
 }
 
 /// Values that start on a cache line, so that no vector register is loaded from two.
@@ -31,10 +43,10 @@ struct Aligned<V> {
     range: Range<usize>,
 }
 
-impl<V: Copy + Default> Aligned<V> {
-    fn new(length: usize) -> Self {
+impl<V: Copy> Aligned<V> {
+    fn new(zero: V, length: usize) -> Self {
         const LINE: usize = 64;
-        let values = vec![V::default(); length + LINE];
+        let values = vec![zero; length + LINE];
         // Alignment concerns speed only: where it cannot be had, any start will do.
         let start = values.as_ptr().align_offset(LINE).min(LINE);
         Aligned { values, range: start..start + length }
@@ -50,8 +62,8 @@ impl<V: Copy + Default> Aligned<V> {
 }
 
 impl<A: Arithmetic> Mlp<A> {
-    /// A network of the given architecture with all parameters zero. Its `arithmetic` name is not
-    /// looked at: the type says it.
+    /// A network of the given architecture with all parameters zero, whose `formats.elsewhere` is
+    /// that of `arithmetic`.
     pub fn new(arithmetic: A, architecture: &Architecture) -> Self {
         let mut start = 0;
         let layers: Vec<Layer> = architecture
@@ -68,40 +80,99 @@ impl<A: Arithmetic> Mlp<A> {
             arithmetic,
             activation: architecture.activation,
             layers,
-            parameters: Aligned::new(start),
-            front: Aligned::new(widest),
-            back: Aligned::new(widest),
+            parameters: Aligned::new(A::ZERO, start),
+            is_finite: true,
+            front: Aligned::new(A::ZERO, widest),
+            back: Aligned::new(A::ZERO, widest),
+            other: matmul(&architecture.formats).map(|matmul| Other {
+                matmul,
+                wide: Vec::new(),
+                sums: vec![A::ZERO; widest],
+            }),
         }
     }
-}
 
-impl<A: Arithmetic> Network for Mlp<A> {
-    fn load(&mut self, theta: &[f32]) {
+    /// Puts the parameters in place.
+    fn take(&mut self, theta: &[f32]) -> Result<(), NotFinite> {
+        let Mlp { arithmetic, layers, other, .. } = self;
         let parameters = self.parameters.get_mut();
-        assert_eq!(theta.len(), parameters.len(), "theta has the network's P elements");
-        self.arithmetic.encode(theta, parameters);
+        arithmetic.encode(theta, parameters)?;
+        let Some(Other { matmul, wide, .. }) = other else { return Ok(()) };
+        for (index, layer) in layers.iter().enumerate() {
+            let weights = &parameters[layer.start..][..layer.inputs * layer.outputs];
+            wide.resize(weights.len(), 0.0);
+            arithmetic.decode(weights, wide);
+            matmul.load(index + 1, wide)?;
+        }
+        Ok(())
     }
 
-    fn forward(&mut self, input: &[f32], output: &mut [f32]) {
-        let Mlp { arithmetic, activation, layers, parameters, front, back } = self;
+    fn pass(&mut self, input: &[f32], output: &mut [f32]) -> Result<(), NotFinite> {
+        let Mlp { arithmetic, activation, layers, parameters, front, back, other, .. } = self;
         let (parameters, mut front, mut back) = (parameters.get(), front.get_mut(), back.get_mut());
-        arithmetic.encode(input, &mut front[..input.len()]);
+        arithmetic.encode(input, &mut front[..input.len()])?;
         let last = layers.len() - 1;
         for (index, layer) in layers.iter().enumerate() {
             let (weights, after) = parameters[layer.start..].split_at(layer.inputs * layer.outputs);
             let bias = layer.bias.then(|| &after[..layer.outputs]);
             let activation = (index < last).then_some(*activation);
             let (x, y) = (&front[..layer.inputs], &mut back[..layer.outputs]);
-            arithmetic.layer(weights, bias, activation, x, y);
+            match other {
+                None => arithmetic.layer(weights, bias, activation, x, y),
+                Some(other) => {
+                    other.multiply(arithmetic, index, x, y)?;
+                    if let Some(bias) = bias {
+                        let sums = &mut other.sums[..y.len()];
+                        arithmetic.add(y, bias, sums);
+                        y.copy_from_slice(sums);
+                    }
+                    if let Some(activation) = activation {
+                        arithmetic.activate(activation, y);
+                    }
+                }
+            }
             std::mem::swap(&mut front, &mut back);
         }
         arithmetic.decode(&front[..output.len()], output);
+        Ok(())
+    }
+}
+
+impl<A: Arithmetic> Other<A> {
+    /// The products of a layer, converted there and back.
+    fn multiply(
+        &mut self,
+        arithmetic: &A,
+        layer: usize,
+        x: &[A::Value],
+        y: &mut [A::Value],
+    ) -> Result<(), NotFinite> {
+        self.wide.resize(x.len().max(y.len()), 0.0);
+        arithmetic.decode(x, &mut self.wide[..x.len()]);
+        self.matmul.load(0, &self.wide[..x.len()])?;
+        let sums = &mut self.wide[..y.len()];
+        self.matmul.multiply(0, 0..x.len(), layer + 1, sums);
+        arithmetic.encode(sums, y).map(|_| ())
+    }
+}
+
+impl<A: Arithmetic> Network for Mlp<A> {
+    fn load(&mut self, theta: &[f32]) {
+        assert_eq!(theta.len(), self.parameters.range.len(), "theta has the network's P elements");
+        self.is_finite = self.take(theta).is_ok();
+    }
+
+    fn forward(&mut self, input: &[f32], output: &mut [f32]) {
+        if !self.is_finite || self.pass(input, output).is_err() {
+            output.fill(f32::NAN);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arithmetic::Formats;
 
     /// The same network in plain f64, straight from the definition.
     fn reference(architecture: &Architecture, theta: &[f32], input: &[f32]) -> Vec<f64> {
@@ -140,14 +211,14 @@ mod tests {
                         outputs: 3,
                         activation,
                         bias,
-                        arithmetic: "f32".into(),
+                        formats: Formats::default(),
                     };
                     let mut theta = vec![0.0; architecture.layout().parameters()];
                     crate::noise::Noise::new(9, crate::seed::Purpose::Initial)
                         .fill(0, 0, &mut theta);
                     theta.iter_mut().for_each(|w| *w *= 0.3);
                     let input = [0.3, -1.2, 0.0, 2.5, -0.01];
-                    let mut network = architecture.network().unwrap();
+                    let mut network = architecture.network();
                     network.load(&theta);
                     let mut output = [0.0; 3];
                     network.forward(&input, &mut output);

@@ -11,12 +11,7 @@ pub use initial::{Initial, initial_theta};
 pub use layout::{Layout, Tensor};
 pub use mlp::Mlp;
 
-use crate::arithmetic::{self, Activation, F32};
-
-/// No number format has this name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown arithmetic `{0}`; known: {known}", known = arithmetic::NAMES.join(", "))]
-pub struct UnknownArithmetic(pub String);
+use crate::arithmetic::{Activation, Arithmetic, Formats, InArithmetic};
 
 /// What a network is made of, without its numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,8 +26,8 @@ pub struct Architecture {
     pub activation: Activation,
     /// Whether layers add a bias.
     pub bias: bool,
-    /// The number format of the layers, such as `f32`.
-    pub arithmetic: String,
+    /// The number formats of the layers.
+    pub formats: Formats,
 }
 
 impl Architecture {
@@ -51,27 +46,33 @@ impl Architecture {
     }
 
     /// A network of this architecture, with all parameters zero.
-    ///
-    /// # Errors
-    /// If no number format has this name.
-    pub fn network(&self) -> Result<Box<dyn Network>, UnknownArithmetic> {
-        // One arm a family: this is the seam below which code is generic over the format.
-        match self.arithmetic.as_str() {
-            "f32" => Ok(Box::new(Mlp::new(F32, self))),
-            other => Err(UnknownArithmetic(other.to_owned())),
-        }
+    pub fn network(&self) -> Box<dyn Network> {
+        // The seam below which code is generic over the format.
+        self.formats.elsewhere(MakeNetwork(self))
+    }
+}
+
+struct MakeNetwork<'a>(&'a Architecture);
+
+impl InArithmetic for MakeNetwork<'_> {
+    type Output = Box<dyn Network>;
+
+    fn with<A: Arithmetic>(self, arithmetic: A) -> Box<dyn Network> {
+        Box::new(Mlp::new(arithmetic, self.0))
     }
 }
 
 /// A network as the rest of the program sees it: f32 in, f32 out, whatever is inside.
 pub trait Network: Send {
-    /// Takes the parameters `theta` (P), rounding them to the network's format.
+    /// Takes the parameters `theta` (P), rounding them to the network's format. Where it has no
+    /// NaN or infinity and theta does, every output is NaN until the next call.
     ///
     /// # Panics
     /// If `theta` does not have `P` elements.
     fn load(&mut self, theta: &[f32]);
 
-    /// Computes `output` from `input`. Allocates nothing. Class A.
+    /// Computes `output` from `input`. An input that the format cannot hold makes every output
+    /// NaN. Allocates nothing. Class A.
     ///
     /// # Panics
     /// If a slice does not have the architecture's length.

@@ -4,7 +4,7 @@ use es_envs::{Options, Spec};
 use serde::{Deserialize, Serialize};
 
 use super::{Sealed, SealedError};
-use crate::arithmetic::Activation;
+use crate::arithmetic::{Accumulate, Activation, Format, Formats, LnsAddition};
 use crate::network::Architecture;
 use crate::policy::{ActionRule, Policy, Statistics};
 use crate::task::PolicyPlan;
@@ -53,11 +53,23 @@ struct Description {
     outputs: usize,
     activation: Activation,
     bias: bool,
-    arithmetic: String,
+    /// Inside matrix multiplies.
+    arithmetic: Format,
+    #[serde(default = "single")]
+    elsewhere: Format,
+    #[serde(default)]
+    lns_addition: LnsAddition,
+    #[serde(default)]
+    accumulate: Accumulate,
     action_bins: Option<usize>,
     normalize_observations: bool,
     generation: u64,
     evaluation_mean: f64,
+}
+
+/// Policies of the first version name one format, which was this one.
+fn single() -> Format {
+    Format::F32
 }
 
 /// A stored policy that does not fit what it is wanted for.
@@ -78,7 +90,7 @@ impl PolicyFile {
     pub fn to_bytes(&self) -> Result<Vec<u8>, SealedError> {
         let mut sealed = Sealed::new(FORMAT);
         let normalize_observations = self.statistics.are_kept();
-        let Architecture { inputs, hidden, outputs, activation, bias, arithmetic } =
+        let Architecture { inputs, hidden, outputs, activation, bias, formats } =
             self.architecture.clone();
         let description = Description {
             env: self.env.clone(),
@@ -89,7 +101,10 @@ impl PolicyFile {
             outputs,
             activation,
             bias,
-            arithmetic,
+            arithmetic: formats.matmul,
+            elsewhere: formats.elsewhere,
+            lns_addition: formats.lns_addition,
+            accumulate: formats.accumulate,
             action_bins: self.action_bins,
             normalize_observations,
             generation: self.generation,
@@ -129,7 +144,12 @@ impl PolicyFile {
             outputs: description.outputs,
             activation: description.activation,
             bias: description.bias,
-            arithmetic: description.arithmetic,
+            formats: Formats {
+                matmul: description.arithmetic,
+                elsewhere: description.elsewhere,
+                lns_addition: description.lns_addition,
+                accumulate: description.accumulate,
+            },
         };
         let mut theta = Vec::new();
         for tensor in architecture.layout().tensors {
@@ -165,7 +185,7 @@ impl PolicyFile {
     ///
     /// # Errors
     /// If the environment's observations or actions are not those the policy was made for.
-    pub fn plan(&self, spec: &Spec, arithmetic: Option<&str>) -> Result<PolicyPlan, Unfit> {
+    pub fn plan(&self, spec: &Spec, formats: Option<Formats>) -> Result<PolicyPlan, Unfit> {
         let unfit = |found: String, expected: String| Err(Unfit { found, expected });
         let rule = match ActionRule::new(&spec.actions, self.action_bins) {
             Ok(rule) => rule,
@@ -179,8 +199,8 @@ impl PolicyFile {
             );
         }
         let mut architecture = self.architecture.clone();
-        if let Some(arithmetic) = arithmetic {
-            arithmetic.clone_into(&mut architecture.arithmetic);
+        if let Some(formats) = formats {
+            architecture.formats = formats;
         }
         let normalize_observations = self.statistics.are_kept();
         Ok(PolicyPlan { architecture, rule, normalize_observations })
@@ -207,7 +227,7 @@ mod tests {
             outputs: 1,
             activation: Activation::Relu,
             bias: false,
-            arithmetic: "f32".into(),
+            formats: Formats::uniform("lns12.6".parse().unwrap()),
         };
         let mut sums = EpisodeSums::new(3);
         sums.add(&[1.0, 2.0, 3.0]);

@@ -6,7 +6,7 @@ use es_envs::{Env, EnvError};
 
 use super::episode::play;
 use super::{Episode, EpisodeRequest, Fault, Frame, Task};
-use crate::network::{Architecture, UnknownArithmetic};
+use crate::network::Architecture;
 use crate::panics;
 use crate::policy::{ActionRule, EpisodeSums, Policy, Statistics};
 
@@ -27,12 +27,9 @@ pub struct PolicyPlan {
 
 impl PolicyPlan {
     /// A policy with all parameters zero.
-    ///
-    /// # Errors
-    /// If no number format has the architecture's name.
-    pub fn policy(&self) -> Result<Policy, UnknownArithmetic> {
-        let network = self.architecture.network()?;
-        Ok(Policy::new(network, self.rule.clone(), self.architecture.inputs))
+    pub fn policy(&self) -> Policy {
+        let network = self.architecture.network();
+        Policy::new(network, self.rule.clone(), self.architecture.inputs)
     }
 }
 
@@ -42,9 +39,6 @@ pub enum WorkerError {
     /// The environment could not be made.
     #[error(transparent)]
     Env(#[from] EnvError),
-    /// The number format does not exist.
-    #[error(transparent)]
-    Arithmetic(#[from] UnknownArithmetic),
 }
 
 /// One thread's environment, policy and buffers. A used worker and a fresh one give the same
@@ -76,7 +70,7 @@ impl Worker {
         Ok(Worker {
             task: task.clone(),
             env: task.environment()?,
-            policy: plan.policy()?,
+            policy: plan.policy(),
             members: vec![vec![0.0; plan.architecture.layout().parameters()]; members],
             statistics: Statistics::new(observation_size),
             busy: Duration::ZERO,
