@@ -31,7 +31,9 @@ fn on_ranks(experiment: &Experiment, ranks: usize, threads: usize) -> Vec<Summar
 fn every_combination_trains_to_the_same_bits_on_one_rank_and_on_three() {
     for method in method::NAMES {
         for optimizer in optimizer::NAMES {
-            for arithmetic in ["f32", "bf16", "int8", "fixed16.10", "fixed8.4", "lns16.10", "lns12.6", "lns8.3"] {
+            for arithmetic in
+                ["f32", "bf16", "int8", "fixed16.10", "fixed8.4", "lns16.10", "lns12.6", "lns8.3"]
+            {
                 // The others are run on many ranks by `tests/determinism.rs`.
                 let built_in = |(_, provider): &(String, _)| *provider == Provider::BuiltIn;
                 for (env, _) in envs::ids().into_iter().filter(built_in) {

@@ -99,21 +99,23 @@ impl FromStr for Format {
             "f32" => Some(Format::F32),
             "bf16" => Some(Format::Bf16),
             "int8" => Some(Format::Int8),
-            _ => if let Some(rest) = name.strip_prefix("fixed") {
-                fields(rest)
-                    .filter(|(bits, fraction)| fraction < bits)
-                    .map(|(bits, fraction)| Format::Fixed { bits, fraction })
-            } else {
-                // Bits before the point of the logarithm, its sign not counted.
-                let integer = |bits: u32, fraction: u32| bits.checked_sub(2 + fraction);
-                name.strip_prefix("lns")
-                    .and_then(fields)
-                    .filter(|&(bits, fraction)| {
-                        fraction <= MOST_LNS_FRACTION
-                            && integer(bits, fraction).is_some_and(|n| n <= MOST_LNS_INTEGER)
-                    })
-                    .map(|(bits, fraction)| Format::Lns { bits, fraction })
-            },
+            _ => {
+                if let Some(rest) = name.strip_prefix("fixed") {
+                    fields(rest)
+                        .filter(|(bits, fraction)| fraction < bits)
+                        .map(|(bits, fraction)| Format::Fixed { bits, fraction })
+                } else {
+                    // Bits before the point of the logarithm, its sign not counted.
+                    let integer = |bits: u32, fraction: u32| bits.checked_sub(2 + fraction);
+                    name.strip_prefix("lns")
+                        .and_then(fields)
+                        .filter(|&(bits, fraction)| {
+                            fraction <= MOST_LNS_FRACTION
+                                && integer(bits, fraction).is_some_and(|n| n <= MOST_LNS_INTEGER)
+                        })
+                        .map(|(bits, fraction)| Format::Lns { bits, fraction })
+                }
+            }
         };
         format.ok_or_else(|| FormatError(name.to_owned()))
     }
@@ -220,7 +222,9 @@ impl FromStr for LnsAddition {
             _ => text.strip_prefix("table:").and_then(table).map(LnsAddition::Table),
         }
         .ok_or_else(|| {
-            format!("`{text}` is no way to add; expected exact, table:N (N from 1 to 65536) or mitchell")
+            format!(
+                "`{text}` is no way to add; expected exact, table:N (N from 1 to 65536) or mitchell"
+            )
         })
     }
 }
@@ -269,8 +273,21 @@ mod tests {
     #[test]
     fn names_of_no_format_are_refused() {
         for name in [
-            "", "f64", "lns", "lns12", "lns12.", "lns3.1", "lns17.6", "lns12.11", "lns16.6",
-            "lns012.6", "lns+12.6", "fixed8.8", "fixed20.2", "int4", "LNS12.6",
+            "",
+            "f64",
+            "lns",
+            "lns12",
+            "lns12.",
+            "lns3.1",
+            "lns17.6",
+            "lns12.11",
+            "lns16.6",
+            "lns012.6",
+            "lns+12.6",
+            "fixed8.8",
+            "fixed20.2",
+            "int4",
+            "LNS12.6",
         ] {
             let error = name.parse::<Format>().unwrap_err().to_string();
             assert!(error.contains(&format!("`{name}`")) && error.contains("lnsB.F"), "{error}");

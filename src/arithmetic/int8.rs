@@ -110,8 +110,9 @@ mod tests {
             Int8.product(&weights, &x, &mut sums);
             for (o, sum) in sums.iter().enumerate() {
                 let terms = x.iter().enumerate();
-                let product =
-                    |(i, &x): (usize, &i8)| i32::from(weights[i * outputs as usize + o]) * i32::from(x);
+                let product = |(i, &x): (usize, &i8)| {
+                    i32::from(weights[i * outputs as usize + o]) * i32::from(x)
+                };
                 assert_eq!(*sum, terms.map(product).sum::<i32>());
             }
         }

@@ -180,7 +180,10 @@ mod tests {
     use crate::arithmetic::{Bf16, F32, Fixed, Lns, LnsAddition, Product};
 
     /// 1 and 20,000 steps of 1e-4.
-    fn twenty_thousand_small_steps<A: Arithmetic>(arithmetic: &A, rule: UpdateRule) -> (f32, Tally) {
+    fn twenty_thousand_small_steps<A: Arithmetic>(
+        arithmetic: &A,
+        rule: UpdateRule,
+    ) -> (f32, Tally) {
         let mut update = Update::<A>::new(rule, 1);
         let mut w = [arithmetic.constant(1.0)];
         let g = [arithmetic.constant(1.0)];
@@ -228,7 +231,8 @@ mod tests {
     #[test]
     fn compensation_follows_its_four_lines() {
         let lns = Lns::new(12, 6, LnsAddition::Exact);
-        let weights: Vec<i16> = (0..700).map(|k| lns.constant((k as f32 - 350.0) / 100.0)).collect();
+        let weights: Vec<i16> =
+            (0..700).map(|k| lns.constant((k as f32 - 350.0) / 100.0)).collect();
         let gradient: Vec<i16> = (0..700).map(|k| lns.constant(0.003 * (k % 17) as f32)).collect();
         let mut update = Update::<Lns>::new(UpdateRule::Kahan, 700);
         let mut w = weights.clone();

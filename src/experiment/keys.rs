@@ -42,7 +42,7 @@ pub const KEYS: &[Key] = &[
     key(
         "policy.initial",
         "\"normc\"",
-        "first parameters: normc (1.0 hidden, 0.01 output) or zeros",
+        "first parameters: normc (1.0 hidden, 0.01 output), he (variance 2 / inputs) or zeros",
     ),
     key("policy.initial_from", "", "a policy.safetensors to start from instead"),
     key("arithmetic.matmul", "\"f32\"", "number format inside matrix multiplies"),

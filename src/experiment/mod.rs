@@ -17,8 +17,8 @@ pub use compiled_in::compiled_in;
 pub use error::ExperimentError;
 pub use keys::{KEYS, Key};
 pub use sections::{
-    ArithmeticSection, CheckpointSection, EvaluationSection, Master, MethodSection, OpenaiEsSection,
-    OptimizerSection, PolicySection, StopSection, TaskSection,
+    ArithmeticSection, CheckpointSection, EvaluationSection, Master, MethodSection,
+    OpenaiEsSection, OptimizerSection, PolicySection, StopSection, TaskSection,
 };
 pub use source::Source;
 

@@ -13,6 +13,9 @@ pub enum Initial {
     /// Gaussian weights, scaled so that the weights into each unit have length 1.0 in hidden
     /// layers and 0.01 in the last; biases zero. The rule of the 2017 code.
     Normc,
+    /// Gaussian weights of variance 2 / inputs in every layer; biases zero. Made for relu (He et al.
+    /// 2015, <https://arxiv.org/abs/1502.01852>).
+    He,
     /// Everything zero.
     Zeros,
 }
@@ -35,6 +38,11 @@ pub fn initial_theta(architecture: &Architecture, rule: Initial, seed: u64) -> V
         let (inputs, outputs) = (tensor.shape[0], tensor.shape[1]);
         let weight = &mut theta[tensor.range.clone()];
         noise.fill(0, index as u64, weight);
+        if rule == Initial::He {
+            let scale = (2.0 / inputs as f64).sqrt();
+            weight.iter_mut().for_each(|w| *w = (f64::from(*w) * scale) as f32);
+            continue;
+        }
         let length = if index + 1 == weights.len() { OUTPUT_LENGTH } else { HIDDEN_LENGTH };
         for output in 0..outputs {
             let squares: f64 = (0..inputs)

@@ -5,10 +5,12 @@
 
 mod initial;
 mod layout;
+mod learner;
 mod mlp;
 
 pub use initial::{Initial, initial_theta};
 pub use layout::{Layout, Tensor};
+pub use learner::{Batch, Diverged, Learner, LearnerSettings, Learnt};
 pub use mlp::Mlp;
 
 use crate::arithmetic::{Activation, Arithmetic, Formats, InArithmetic};

@@ -37,15 +37,18 @@ impl Conversion {
         let octave = 1_u32 << fraction;
         let power = |codes: f64| libm::exp2(codes / f64::from(octave));
         // The first mantissa whose logarithm is above this many codes. None lies on it.
-        let first_above = |codes: f64| libm::ceil((power(codes) - 1.0) * f64::from(1 << MANTISSA)) as u32;
-        let borders: Vec<u32> = (0..octave).map(|code| first_above(f64::from(code) + 0.5)).collect();
+        let first_above =
+            |codes: f64| libm::ceil((power(codes) - 1.0) * f64::from(1 << MANTISSA)) as u32;
+        let borders: Vec<u32> =
+            (0..octave).map(|code| first_above(f64::from(code) + 0.5)).collect();
         let width = 1_u32 << (MANTISSA - fraction - 1);
         let buckets = (0..2 * octave).map(|bucket| {
             let start = bucket * width;
             let codes = borders.partition_point(|&border| border <= start);
             Bucket { border: *borders.get(codes).unwrap_or(&u32::MAX), codes: codes as i32 }
         });
-        let mantissa = |code: u32| (power(f64::from(code)) as f32).to_bits() & ((1 << MANTISSA) - 1);
+        let mantissa =
+            |code: u32| (power(f64::from(code)) as f32).to_bits() & ((1 << MANTISSA) - 1);
         Conversion {
             fraction,
             max: (1 << (bits - 2)) - 1,
@@ -163,7 +166,11 @@ mod tests {
             let all = (0..0x7f80_0000).step_by(100_003).map(f32::from_bits);
             let small = (0..1000).map(|m| f32::from_bits(m * 9001));
             for x in octave.chain(all).chain(small) {
-                assert_eq!(conversion.nearest(x), oracle(bits, fraction, x), "{bits}.{fraction} {x:e}");
+                assert_eq!(
+                    conversion.nearest(x),
+                    oracle(bits, fraction, x),
+                    "{bits}.{fraction} {x:e}"
+                );
             }
         }
     }
@@ -174,7 +181,11 @@ mod tests {
         for (bits, fraction) in FORMATS {
             let conversion = Conversion::new(bits, fraction);
             for x in (0..0x7f80_0000).map(f32::from_bits) {
-                assert_eq!(conversion.nearest(x), oracle(bits, fraction, x), "{bits}.{fraction} {x:e}");
+                assert_eq!(
+                    conversion.nearest(x),
+                    oracle(bits, fraction, x),
+                    "{bits}.{fraction} {x:e}"
+                );
             }
         }
     }

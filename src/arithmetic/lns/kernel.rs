@@ -242,8 +242,20 @@ mod tests {
     }
 
     fn formats() -> Vec<Lns> {
-        let exact = [(4, 0), (4, 2), (6, 2), (8, 3), (10, 4), (12, 6), (13, 6), (14, 8), (15, 10), (16, 7), (16, 10)]
-            .map(|(bits, fraction)| Lns::new(bits, fraction, LnsAddition::Exact));
+        let exact = [
+            (4, 0),
+            (4, 2),
+            (6, 2),
+            (8, 3),
+            (10, 4),
+            (12, 6),
+            (13, 6),
+            (14, 8),
+            (15, 10),
+            (16, 7),
+            (16, 10),
+        ]
+        .map(|(bits, fraction)| Lns::new(bits, fraction, LnsAddition::Exact));
         let others = [LnsAddition::Table(20), LnsAddition::Mitchell]
             .map(|addition| Lns::new(12, 6, addition));
         exact.into_iter().chain(others).collect()
@@ -253,7 +265,8 @@ mod tests {
     fn by_definition(lns: &Lns, weights: &[i16], start: &[i16], x: &[i16]) -> Vec<i16> {
         let outputs = start.len();
         let sum = |o: usize| {
-            let products = x.iter().enumerate().map(|(i, &x)| lns.times(weights[i * outputs + o], x));
+            let products =
+                x.iter().enumerate().map(|(i, &x)| lns.times(weights[i * outputs + o], x));
             products.fold(start[o], |sum, product| lns.plus(sum, product))
         };
         (0..outputs).map(sum).collect()

@@ -75,7 +75,10 @@ impl Lns {
     /// If there is no such format; [`Format`]'s parser refuses those.
     pub fn new(bits: u32, fraction: u32, addition: LnsAddition) -> Self {
         static LIBRARY: Mutex<Library> = Mutex::new(Vec::new());
-        assert!(bits <= 16 && fraction <= 10 && bits >= fraction + 2, "no format lns{bits}.{fraction}");
+        assert!(
+            bits <= 16 && fraction <= 10 && bits >= fraction + 2,
+            "no format lns{bits}.{fraction}"
+        );
         let mut library = LIBRARY.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (bits, fraction, addition);
         let known = library.iter().find(|(known, _)| *known == key);
