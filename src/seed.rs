@@ -44,6 +44,8 @@ pub enum Purpose {
     FinalEvaluation = 6,
     /// The normals of a noise table.
     NoiseTable = 7,
+    /// The data set that is made in the program.
+    DataSet = 8,
 }
 
 /// The golden ratio in 64 bits, the increment of SplitMix64: it keeps an input of zeros from
@@ -85,7 +87,7 @@ pub const fn derive(seed: u64, purpose: Purpose, generation: u64, member: u64, i
 mod tests {
     use super::*;
 
-    const PURPOSES: [Purpose; 7] = [
+    const PURPOSES: [Purpose; 8] = [
         Purpose::Initial,
         Purpose::Perturbation,
         Purpose::Episode,
@@ -93,6 +95,7 @@ mod tests {
         Purpose::Evaluation,
         Purpose::FinalEvaluation,
         Purpose::NoiseTable,
+        Purpose::DataSet,
     ];
 
     #[test]
@@ -117,7 +120,7 @@ mod tests {
     #[test]
     fn the_numbers_of_the_purposes_are_pinned() {
         let numbers: Vec<u64> = PURPOSES.iter().map(|&purpose| purpose as u64).collect();
-        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]
