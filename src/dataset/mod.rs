@@ -1,16 +1,19 @@
 //! Data sets: samples of bytes, each with the class it belongs to.
 //!
 //! Those that everybody knows are read from files in the format in which they are published (see
-//! [`find`] for where they may lie, [`mod@known`] for what they are). The set
+//! [`find`] for where they may lie, [`mod@known`] for what they are); [`download`] gets them. The set
 //! `synthetic` is made in the program, for tests and for machines without any file.
 //!
 //! A sample stays in bytes as the files have it: four times smaller than numbers, and the same on
 //! every machine without a word about rounding.
 
+pub mod download;
 mod error;
 pub mod find;
+mod http;
 mod idx;
 pub mod known;
+mod part;
 mod samples;
 mod synthetic;
 
