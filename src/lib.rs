@@ -31,7 +31,7 @@
 //! # The house
 //! | floor | modules | what lives there |
 //! | --- | --- | --- |
-//! | 0 | [`seed`], [`noise`], [`arithmetic`], [`simd`], [`comm`] | seeds, Gaussian noise, number formats, instruction sets, ranks |
+//! | 0 | [`seed`], [`noise`], [`arithmetic`], [`simd`], [`comm`], [`dataset`] | seeds, Gaussian noise, number formats, instruction sets, ranks, data sets |
 //! | 1 | [`network`], [`optimizer`] | layers over a flat parameter vector; steps |
 //! | 2 | [`policy`], [`task`], [`crew`], [`schedule`] | observation to action; episodes; a rank's threads; who plays what |
 //! | 3 | [`method`] | how a policy is optimised |
@@ -48,6 +48,7 @@ pub mod arithmetic;
 pub mod cli;
 pub mod comm;
 pub mod crew;
+pub mod dataset;
 pub mod experiment;
 pub mod method;
 pub mod network;

@@ -5,7 +5,7 @@ use es_envs::{EnvError, Provider, Setting, Spec, Tools};
 
 use super::{Failure, print};
 use crate::experiment::KEYS;
-use crate::method;
+use crate::{dataset, method};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum What {
@@ -16,6 +16,8 @@ pub(super) enum What {
     Methods,
     /// Number formats.
     Arithmetics,
+    /// Data sets.
+    DataSets,
     /// Keys of the experiment file: default and meaning.
     Keys,
 }
@@ -25,6 +27,7 @@ pub(super) fn run(what: What, tools: &Tools) -> Result<u8, Failure> {
         What::Envs => print(&envs(tools)),
         What::Methods => print(&names(method::NAMES)),
         What::Arithmetics => print(ARITHMETICS),
+        What::DataSets => print(&names(dataset::NAMES)),
         What::Keys => print(&keys()),
     }
     Ok(0)

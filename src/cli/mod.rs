@@ -2,6 +2,7 @@
 
 mod check;
 mod evaluate;
+mod fetch;
 mod job;
 mod list;
 mod render;
@@ -53,6 +54,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArguments),
     /// Show the resolved experiment and what it costs, without running it.
     Check(check::CheckArguments),
+    /// Download data sets.
+    Fetch(fetch::FetchArguments),
     /// List what there is.
     List {
         /// What to list.
@@ -210,6 +213,7 @@ pub fn main() -> ExitCode {
         Some(Command::Sweep(arguments)) => job::alone("sweep", || sweep::run(&arguments)),
         Some(Command::Evaluate(arguments)) => job::alone("evaluate", || evaluate::run(&arguments)),
         Some(Command::Check(arguments)) => job::alone("check", || check::run(&arguments)),
+        Some(Command::Fetch(arguments)) => job::alone("fetch", || fetch::run(&arguments)),
         Some(Command::List { what, tools }) => {
             job::alone("list", || list::run(what, &tools.tools()))
         }

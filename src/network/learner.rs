@@ -692,7 +692,7 @@ mod tests {
                 let settings = LearnerSettings { momentum: 0.9, update, ..Default::default() };
                 let theta = initial_theta(&architecture, Initial::He, 5);
                 let mut whole = architecture.learner(settings, &theta);
-                (0..4).for_each(|_| drop(step(whole.as_mut(), 0.1)));
+                (0..4).for_each(|_| _ = step(whole.as_mut(), 0.1));
                 let memory = whole.memory();
                 let memory: Vec<(&str, &[f32])> =
                     memory.iter().map(|(name, values)| (*name, values.as_slice())).collect();
@@ -713,10 +713,11 @@ mod tests {
         let batch = Batch { inputs: &inputs, labels: &labels };
         for matmul in ["f32", "lns12.6"] {
             let formats = Formats { matmul: matmul.parse().unwrap(), ..Formats::default() };
-            let architecture = architecture(formats, Activation::Relu);
+            let architecture = architecture(formats, Activation::Tanh);
             let theta = initial_theta(&architecture, Initial::He, 3);
             let mut learner = architecture.learner(LearnerSettings::default(), &theta);
-            let mut run = || (0..20).try_for_each(|_| learner.step(&batch, 1e30, RANDOM).map(drop));
+            let mut run =
+                || (0..20).try_for_each(|_| learner.step(&batch, f32::MAX, RANDOM).map(drop));
             let error = run().unwrap_err().to_string();
             assert!(error.contains("layer") && error.contains("learning_rate"), "{error}");
         }
