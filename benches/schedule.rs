@@ -172,7 +172,7 @@ fn main() {
     let experiment = Experiment::parse("[task]\nenv = \"CartPole-v1\"\n[stop]\ngenerations = 1\n")
         .expect("the experiment above is right");
     let task = Task::registered("CartPole-v1", Setting::default()).expect("it is built in");
-    let plan = experiment.plan(task.spec()).expect("nothing to object to");
+    let plan = experiment.plan(&task).expect("nothing to object to");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let crew = Crew::new(cores, &task, &plan.policy, 0).expect("threads");
 

@@ -73,7 +73,7 @@ fn measure(case: &Case, mode: &str, noise: &str, ranks: usize) -> (usize, f64, u
         }))
     })
     .expect("sizes can always be made");
-    let plan = experiment.plan(task.spec()).expect("nothing to object to");
+    let plan = experiment.plan(&task).expect("nothing to object to");
     let outcomes: Vec<Outcome> = (0..2 * case.pairs)
         .map(|member| Outcome { mean_return: Some((member * 7919 % 1009) as f64), steps: 1 })
         .collect();

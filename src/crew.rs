@@ -49,14 +49,16 @@ impl Crew {
             .map_err(|source| CrewError::Threads { threads, source })?;
         // At once: an environment may be a process that takes a second to start.
         let make = |_| Worker::new(task, plan, members).map(Mutex::new);
+        // Samples are judged without one.
+        let workers = if task.data().is_some() { 0 } else { threads };
         let workers =
-            pool.install(|| (0..threads).into_par_iter().map(make).collect::<Result<_, _>>())?;
+            pool.install(|| (0..workers).into_par_iter().map(make).collect::<Result<_, _>>())?;
         Ok(Crew { pool, workers })
     }
 
     /// How many threads.
     pub fn threads(&self) -> usize {
-        self.workers.len()
+        self.pool.current_num_threads()
     }
 
     /// Runs `body` inside the pool, so that rayon's parallel iterators use its threads.

@@ -55,7 +55,7 @@ fn steps_allocate_nothing_in_any_environment_of_ours() {
         ))
         .unwrap();
         let task = Task::registered(&id, Setting::default()).unwrap();
-        let plan = experiment.plan(task.spec()).unwrap();
+        let plan = experiment.plan(&task).unwrap();
         let mut worker = Worker::new(&task, &plan.policy, 2).unwrap();
         // The first episode may set things up.
         episode(&mut worker, 200);

@@ -15,7 +15,7 @@ fn crew(threads: usize) -> Crew {
     let experiment =
         Experiment::parse("[task]\nenv = \"CartPole-v1\"\n[stop]\ngenerations = 1\n").unwrap();
     let task = Task::registered("CartPole-v1", Setting::default()).unwrap();
-    let plan = experiment.plan(task.spec()).unwrap();
+    let plan = experiment.plan(&task).unwrap();
     Crew::new(threads, &task, &plan.policy, 0).unwrap()
 }
 

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{ExperimentArguments, Failure, ToolArguments, print};
-use crate::experiment::MethodSection;
+use crate::experiment::{Experiment, MethodSection, OpenaiEsSection, Plan};
 use crate::method::evolution::{NoiseSource, Traffic, UpdateMode, Workload};
 use crate::record::quantity;
 
@@ -20,8 +20,8 @@ const RANKS: [usize; 4] = [1, 2, 8, 64];
 
 pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
     let (experiment, warnings) = arguments.experiment.source()?.resolve()?;
-    let task = experiment.task(&arguments.tools.tools())?;
-    let plan = experiment.plan(task.spec())?;
+    let task = arguments.tools.task(&experiment)?;
+    let plan = experiment.plan(&task)?;
     experiment.initial_policy(&plan)?;
     for warning in warnings {
         eprintln!("es-train: warning: {warning}");
@@ -41,7 +41,29 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
         quantity(per_rank),
         quantity(per_thread),
     );
-    let MethodSection::OpenaiEs(method) = &experiment.method;
+    match &experiment.method {
+        MethodSection::OpenaiEs(method) => text += &sent(&experiment, method, &plan, parameters),
+        MethodSection::Synchronous(_) => {
+            let updates = plan.most_updates.map_or("no count ends it".to_owned(), |n| n.to_string());
+            text += &format!(
+                "# {} training samples, updates until the end: {updates}\n# one worker: nothing is \
+                 sent, and every rank does the same work\n",
+                plan.samples
+            );
+        }
+    }
+    print(&text);
+    Ok(0)
+}
+
+/// The traffic of a search method.
+fn sent(
+    experiment: &Experiment,
+    method: &OpenaiEsSection,
+    plan: &Plan,
+    parameters: usize,
+) -> String {
+    let mut text = String::new();
     if let NoiseSource::Table(length) = method.noise {
         text += &format!(
             "# memory: {}B a machine for the noise table\n",
@@ -68,6 +90,5 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
             quantity(traffic.sharded as f64),
         );
     }
-    print(&text);
-    Ok(0)
+    text
 }

@@ -11,18 +11,19 @@ use super::{Failure, ToolArguments, print};
 use crate::arithmetic::{Format, Formats};
 use crate::comm::Solo;
 use crate::crew::Crew;
+use crate::dataset::{self, Split};
 use crate::method::Rank;
-use crate::record::{Film, RunDirectory};
+use crate::record::{Film, PolicyFile, RunDirectory};
 use crate::seed::Purpose;
 use crate::task::Task;
-use crate::train::{Seeds, default_threads, evaluate};
+use crate::train::{Seeds, classify, default_threads, evaluate};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct EvaluateArguments {
     /// The run directory.
     #[arg(value_name = "RUN_DIR")]
     run: PathBuf,
-    /// How many episodes.
+    /// How many episodes; not of a data set, all of whose samples are judged.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     episodes: u64,
     /// Seed of the episodes.
@@ -50,6 +51,9 @@ pub(super) fn run(arguments: &EvaluateArguments) -> Result<u8, Failure> {
         Film::new(path, 1.0, 0)?;
     }
     let policy = RunDirectory::policy(&arguments.run)?;
+    if let Some(split) = policy.split {
+        return on_samples(arguments, &policy, split);
+    }
     let setting = Setting {
         options: policy.options.clone(),
         tools: arguments.tools.tools(),
@@ -96,5 +100,35 @@ pub(super) fn run(arguments: &EvaluateArguments) -> Result<u8, Failure> {
             arguments.episodes
         )));
     }
+    Ok(0)
+}
+
+/// Judges the policy of a data set.
+fn on_samples(
+    arguments: &EvaluateArguments,
+    policy: &PolicyFile,
+    split: Split,
+) -> Result<u8, Failure> {
+    if arguments.render.is_some() {
+        return Err(Failure::usage(format!(
+            "--render: {} has samples and no episodes to film",
+            policy.env
+        )));
+    }
+    let data = dataset::load(&policy.env, split, arguments.tools.data.as_deref())
+        .map_err(|error| Failure::failed(error.to_string()))?;
+    let task = Task::of_data(data);
+    let plan = policy
+        .plan(task.spec(), arguments.arithmetic.map(Formats::uniform))
+        .map_err(|error| Failure::failed(error.to_string()))?;
+    let crew = Crew::new(default_threads(&Solo), &task, &plan, 0).context("cannot start")?;
+    let rank = Rank { comm: &Solo, crew: &crew };
+    let Some(data) = task.data() else { unreachable!("it was made of samples") };
+    let errors = classify(&rank, &plan.architecture, &policy.theta, data)?;
+    let mut text = format!("{}, policy of row {} in {}", policy.env, policy.generation, plan.architecture.formats);
+    if let (Some(rate), Some(samples)) = (errors.error_rate, &data.validation) {
+        text += &format!(": validation error {:.2} % of {}", 100.0 * rate, samples.len());
+    }
+    print(&format!("{text}, test error {:.2} % of {}\n", 100.0 * errors.test_error, data.test.len()));
     Ok(0)
 }

@@ -17,7 +17,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use es_envs::Tools;
 
-use crate::experiment::ExperimentError;
+use crate::experiment::{Experiment, ExperimentError};
+use crate::task::Task;
 use crate::train::TrainError;
 
 /// Exit code of a run that failed.
@@ -109,9 +110,17 @@ struct ToolArguments {
     /// MuJoCo's library [default: ES_TRAIN_MUJOCO_LIB, else that of the Python].
     #[arg(long, value_name = "PATH")]
     mujoco_lib: Option<PathBuf>,
+    /// The directory of data sets [default: ES_TRAIN_DATA, else es-train in the user's cache].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 impl ToolArguments {
+    /// The task of an experiment, made with what these flags name.
+    fn task(&self, experiment: &Experiment) -> Result<Task, ExperimentError> {
+        experiment.task(&self.tools(), self.data.as_deref())
+    }
+
     /// The tools that the flags name, or else the environment variables.
     fn tools(&self) -> Tools {
         let otherwise = Tools::from_environment();

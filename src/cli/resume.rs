@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use es_envs::Tools;
 
 use super::signals::Signals;
 use super::train::{Prepared, run_on};
-use super::{Failure, PlaceArguments, complain, job, print};
+use super::{Failure, PlaceArguments, complain, job, print, ToolArguments};
 use crate::experiment::Source;
 use crate::record::RunDirectory;
 
@@ -44,14 +43,14 @@ fn prepare(arguments: &ResumeArguments) -> Result<Option<Prepared>, Failure> {
             )));
         }
     }
-    prepare_in(&arguments.run, &arguments.assignments, &arguments.place.tools.tools())
+    prepare_in(&arguments.run, &arguments.assignments, &arguments.place.tools)
 }
 
 /// Opens a run directory and finds what is needed to go on; `None` if the run is finished.
 pub(super) fn prepare_in(
     path: &Path,
     assignments: &[String],
-    tools: &Tools,
+    tools: &ToolArguments,
 ) -> Result<Option<Prepared>, Failure> {
     if !RunDirectory::holds_run(path) {
         return Err(Failure::usage(format!(
@@ -80,8 +79,8 @@ pub(super) fn prepare_in(
     if experiment.policy.initial_from.is_some() {
         let file = path.join(RunDirectory::INITIAL).display().to_string();
         experiment.policy.initial_from = Some(file);
-        let made = experiment.task(tools)?;
-        let plan = experiment.plan(made.spec())?;
+        let made = tools.task(&experiment)?;
+        let plan = experiment.plan(&made)?;
         task = Some(made);
         initial = experiment.initial_policy(&plan)?.map(|(_, bytes)| bytes);
     }

@@ -35,7 +35,7 @@ pub(super) struct SweepArguments {
 
 pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     let sweep = SweepFile::read(&arguments.file)?;
-    let cells = sweep.cells(&arguments.tools.tools())?;
+    let cells = sweep.cells(&arguments.tools)?;
     let out = arguments.out.clone().unwrap_or_else(|| {
         Path::new("results").join(arguments.file.file_stem().unwrap_or_default())
     });
@@ -100,7 +100,7 @@ fn run_cell(
     }
     let code = run_on(&Solo, place, signals, || {
         if RunDirectory::holds_run(&path) {
-            let prepared = prepare_in(&path, &[], &place.tools.tools())?;
+            let prepared = prepare_in(&path, &[], &place.tools)?;
             return Ok(prepared.map(|prepared| Prepared { announce: false, ..prepared }));
         }
         let experiment = cell.experiment.clone();
@@ -128,6 +128,10 @@ fn outcome(summary: &Summary) -> String {
         Some(false) => "not solved",
         None => "finished",
     };
+    if let Some(error) = summary.final_error_rate.or(summary.final_test_error) {
+        let (error, seconds) = (100.0 * error, summary.wall_seconds);
+        return format!("{verdict}, error {error:.2} %, {seconds:.2} s");
+    }
     let mean = summary.final_evaluation_mean.map_or("none".to_owned(), |mean| format!("{mean:.2}"));
     format!(
         "{verdict}, mean return {mean}, {} generations, {:.2} s",

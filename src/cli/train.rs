@@ -106,8 +106,8 @@ fn prepare(arguments: &TrainArguments, offset: u64) -> Result<Option<Prepared>, 
         }
         experiment.seed += offset;
     }
-    let task = experiment.task(&arguments.place.tools.tools())?;
-    let plan = experiment.plan(task.spec())?;
+    let task = arguments.place.tools.task(&experiment)?;
+    let plan = experiment.plan(&task)?;
     let initial = experiment.initial_policy(&plan)?.map(|(_, bytes)| bytes);
     if initial.is_some() {
         experiment.policy.initial_from = Some(RunDirectory::INITIAL.to_owned());
@@ -138,7 +138,7 @@ fn run_path(arguments: &TrainArguments, name: &str, experiment: &Experiment) -> 
 
 /// The name of a run's directory where none is given. Environment ids may hold separators.
 pub(super) fn default_name(name: &str, experiment: &Experiment) -> String {
-    let env = experiment.task.env.replace(['/', ':'], "_");
+    let env = experiment.task.name().replace(['/', ':'], "_");
     format!("{name}-{env}-seed{}", experiment.seed)
 }
 
@@ -168,7 +168,7 @@ pub(super) fn run_on(
     };
 
     let made = prepared.as_mut().and_then(|prepared| prepared.task.take());
-    let task = made.map_or_else(|| shared.experiment.task(&place.tools.tools()), Ok)?;
+    let task = made.map_or_else(|| place.tools.task(&shared.experiment), Ok)?;
     let machine = Machine::of_job(comm, &task.spec().software)?;
     let (mut directory, stop_file) = match prepared {
         None => (None, PathBuf::new()),
@@ -213,7 +213,8 @@ pub(super) fn run_on(
         // Every rank has come to the same end: rank 0 speaks for all.
         Err(
             error
-            @ (TrainError::Method(MethodError::AllFaulted { .. }) | TrainError::Experiment(_)),
+            @ (TrainError::Method(MethodError::AllFaulted { .. } | MethodError::Diverged { .. })
+            | TrainError::Experiment(_)),
         ) => {
             let failure = Failure::from(error);
             if comm.rank() == 0 {

@@ -1,11 +1,17 @@
 //! From an experiment to the things it names.
 
-use es_envs::{Setting, Spec, Tools};
+use std::path::Path;
 
-use super::{Experiment, ExperimentError, MethodSection, TaskSection, validate};
+use es_envs::{Setting, Tools};
+
+use super::{
+    Experiment, ExperimentError, MethodSection, SynchronousSection, TaskSection, validate,
+};
+use crate::dataset;
 use crate::method::evolution::{Evolution, EvolutionSettings, OpenaiEs, OpenaiEsSettings};
+use crate::method::gradient::{Synchronous, SynchronousSettings};
 use crate::method::{Method, MethodError, Rank};
-use crate::network::{Architecture, initial_theta};
+use crate::network::{Architecture, LearnerSettings, initial_theta};
 use crate::optimizer::{Adam, Optimizer, Sgd};
 use crate::policy::ActionRule;
 use crate::record::PolicyFile;
@@ -18,28 +24,39 @@ pub struct Plan {
     pub policy: PolicyPlan,
     /// Members whose parameters a worker holds at a time.
     pub members_per_worker: usize,
-    /// Members per generation.
+    /// Members per generation; none without a population.
     pub population: usize,
+    /// How much is looked at together, in words.
+    pub scale: String,
+    /// Samples of an epoch; none without a data set.
+    pub samples: usize,
+    /// Updates after which a gradient method is to stop, if a count of anything says when.
+    pub most_updates: Option<u64>,
 }
 
 impl Experiment {
     /// The task of the registered environment that `task.env` names, made with the `tools` of this
-    /// machine.
+    /// machine; or that of the data set that `task.dataset` names, whose files may lie in `data`
+    /// (see [`find`](crate::dataset::find)).
     ///
     /// # Errors
-    /// If there is none of that id, or it cannot be made here.
-    pub fn task(&self, tools: &Tools) -> Result<Task, ExperimentError> {
-        let TaskSection { env, fresh, options } = &self.task;
+    /// If there is none of that name, or it cannot be made here.
+    pub fn task(&self, tools: &Tools, data: Option<&Path>) -> Result<Task, ExperimentError> {
+        let TaskSection { env, dataset, split, fresh, options } = &self.task;
+        if let Some(name) = dataset {
+            return Ok(Task::of_data(dataset::load(name, *split, data)?));
+        }
         let setting =
             Setting { options: options.clone(), tools: tools.clone(), ..Setting::default() };
         Ok(Task::registered(env, setting)?.fresh(*fresh))
     }
 
-    /// The parts of the policy for an environment of this kind.
+    /// The parts of the policy for a task.
     ///
     /// # Errors
     /// If the environment's actions are not what `policy` expects.
-    pub fn plan(&self, spec: &Spec) -> Result<Plan, ExperimentError> {
+    pub fn plan(&self, task: &Task) -> Result<Plan, ExperimentError> {
+        let spec = task.spec();
         let rule = ActionRule::new(&spec.actions, self.policy.action_bins).map_err(|expected| {
             ExperimentError::Value {
                 key: "policy.action_bins".into(),
@@ -56,15 +73,21 @@ impl Experiment {
             formats: self.arithmetic.formats()?,
         };
         validate::check_size(&architecture.layers(), &architecture.hidden)?;
-        let (members_per_worker, population) = match &self.method {
+        let samples = task.data().map_or(0, |data| data.training.len());
+        let (members_per_worker, population, scale) = match &self.method {
             MethodSection::OpenaiEs(method) => {
                 validate::check_noise(method.noise, architecture.layout().parameters())?;
-                (2, method.population)
+                (2, method.population, format!("population {}", method.population))
+            }
+            MethodSection::Synchronous(method) => {
+                validate::check_batch(method.batch_size, samples)?;
+                (0, 0, format!("batches of {}", method.batch_size))
             }
         };
         let normalize_observations = self.policy.normalize_observations;
         let policy = PolicyPlan { architecture, rule, normalize_observations };
-        Ok(Plan { policy, members_per_worker, population })
+        let most_updates = self.most_updates(samples);
+        Ok(Plan { policy, members_per_worker, population, scale, samples, most_updates })
     }
 
     /// The method before its first generation, on one rank of a job. It starts from `initial`, if
@@ -75,11 +98,18 @@ impl Experiment {
     pub fn method(
         &self,
         plan: &Plan,
+        task: &Task,
         initial: Option<&PolicyFile>,
         rank: &Rank<'_>,
     ) -> Result<Box<dyn Method>, MethodError> {
-        match &self.method {
-            MethodSection::OpenaiEs(method) => {
+        match (&self.method, task.data()) {
+            (MethodSection::Synchronous(method), Some(data)) => {
+                let theta = self.first_theta(plan, initial);
+                let settings = self.synchronous(method, plan);
+                let architecture = &plan.policy.architecture;
+                Ok(Box::new(Synchronous::new(settings, data.clone(), architecture, &theta)))
+            }
+            (MethodSection::OpenaiEs(method), None) => {
                 let settings = EvolutionSettings {
                     seed: self.seed,
                     episodes_per_member: method.episodes_per_member,
@@ -95,7 +125,59 @@ impl Experiment {
                 }
                 Ok(Box::new(evolution))
             }
+            (method, _) => Err(MethodError::Mismatch {
+                what: "method.name".into(),
+                found: format!("is {}", method.name()),
+                expected: "openai-es for an environment, synchronous for a data set".into(),
+            }),
         }
+    }
+
+    /// The parameters that a run starts from.
+    fn first_theta(&self, plan: &Plan, initial: Option<&PolicyFile>) -> Vec<f32> {
+        match initial {
+            Some(policy) => policy.theta.clone(),
+            None => initial_theta(&plan.policy.architecture, self.policy.initial, self.seed),
+        }
+    }
+
+    fn synchronous(&self, method: &SynchronousSection, plan: &Plan) -> SynchronousSettings {
+        let batch = method.batch_size as u64;
+        let batches = (plan.samples as u64).div_ceil(batch);
+        let evaluation = &self.evaluation;
+        let updates_per_row = evaluation
+            .every
+            .or(evaluation.every_samples.map(|samples| samples.div_ceil(batch)))
+            .or(evaluation.every_epochs.map(|epochs| epochs * batches))
+            .unwrap_or(batches);
+        SynchronousSettings {
+            seed: self.seed,
+            batch_size: method.batch_size,
+            learning_rate: self.optimizer.learning_rate,
+            learning_rate_schedule: self.optimizer.schedule.clone(),
+            warmup: self.optimizer.warmup,
+            learner: LearnerSettings {
+                momentum: self.optimizer.momentum as f32,
+                nesterov: self.optimizer.nesterov,
+                weight_decay: method.weight_decay as f32,
+                update: self.arithmetic.update,
+            },
+            updates_per_row,
+            most_updates: plan.most_updates,
+        }
+    }
+
+    /// Updates after which a count says that a run on so many samples is to stop.
+    fn most_updates(&self, samples: usize) -> Option<u64> {
+        let MethodSection::Synchronous(method) = &self.method else { return None };
+        let batches = samples.div_ceil(method.batch_size.max(1)).max(1) as u64;
+        let by_epochs = self.stop.epochs.map(|epochs| epochs.saturating_mul(batches));
+        // Whole epochs, which may end in a smaller batch, and what is left of the last.
+        let by_samples = self.stop.samples.map(|wanted| {
+            let (whole, rest) = (wanted / samples.max(1) as u64, wanted % samples.max(1) as u64);
+            (whole * batches).saturating_add(rest.div_ceil(method.batch_size.max(1) as u64))
+        });
+        [self.stop.updates, by_epochs, by_samples].into_iter().flatten().min()
     }
 
     /// The search of `openai-es` by itself, for programs that evaluate members in their own way.
@@ -109,11 +191,14 @@ impl Experiment {
         initial: Option<&PolicyFile>,
         rank: &Rank<'_>,
     ) -> Result<OpenaiEs, MethodError> {
-        let MethodSection::OpenaiEs(method) = &self.method;
-        let theta = match initial {
-            Some(policy) => policy.theta.clone(),
-            None => initial_theta(&plan.policy.architecture, self.policy.initial, self.seed),
+        let MethodSection::OpenaiEs(method) = &self.method else {
+            return Err(MethodError::Mismatch {
+                what: "method.name".into(),
+                found: format!("is {}", self.method.name()),
+                expected: "openai-es".into(),
+            });
         };
+        let theta = self.first_theta(plan, initial);
         let settings = OpenaiEsSettings {
             seed: self.seed,
             population: method.population,

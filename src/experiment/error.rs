@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use es_envs::EnvError;
 
+use crate::dataset::DataSetError;
+
 /// Why an experiment cannot be run as it is. All of these are wrong usage: exit code 2.
 #[derive(Debug, thiserror::Error)]
 pub enum ExperimentError {
@@ -79,6 +81,9 @@ pub enum ExperimentError {
     /// The environment does not exist or cannot be made.
     #[error("task.env: {0}")]
     Env(#[from] EnvError),
+    /// The data set does not exist or cannot be read.
+    #[error("task.dataset: {0}")]
+    Data(#[from] DataSetError),
     /// The policy to start from cannot be used.
     #[error("policy.initial_from = \"{path}\": {reason}")]
     Initial {

@@ -21,6 +21,16 @@ pub const KEYS: &[Key] = &[
     key("seed", "1", "seed of everything random in the run"),
     key("task.env", "", "the environment's id; `es-train list envs` shows them"),
     key(
+        "task.dataset",
+        "",
+        "a data set instead of an environment; `es-train list data-sets` shows them",
+    ),
+    key(
+        "task.split",
+        "",
+        "validation (the last training samples are held out) or test (all are trained on)",
+    ),
+    key(
         "task.fresh",
         "false",
         "build the environment anew for every episode, if it cannot forget the one before",
@@ -107,6 +117,7 @@ pub const KEYS: &[Key] = &[
         "\"box-muller\"",
         "source of the perturbations: box-muller, or table:N, one table of N normals a machine",
     ),
+    key("method.batch_size", "", "samples of an update of a gradient method [default: 32]"),
     key("optimizer.name", "\"adam\"", "adam or sgd"),
     key("optimizer.learning_rate", "0.03", "the step size"),
     key(
@@ -116,11 +127,18 @@ pub const KEYS: &[Key] = &[
     ),
     key("optimizer.warmup", "0", "generations over which the step size grows to its full value"),
     key("optimizer.momentum", "0.9", "share of the old velocity that sgd keeps"),
+    key(
+        "optimizer.nesterov",
+        "",
+        "whether sgd's velocity looks ahead; data sets only [default: false]",
+    ),
     key("optimizer.beta1", "0.9", "decay of adam's first moment"),
     key("optimizer.beta2", "0.999", "decay of adam's second moment"),
     key("optimizer.epsilon", "1e-8", "added to the root of adam's second moment"),
     key("evaluation.every", "5", "generations between evaluations of the unperturbed policy"),
     key("evaluation.every_env_steps", "", "environment steps between evaluations, instead"),
+    key("evaluation.every_samples", "", "samples between evaluations on a data set, instead"),
+    key("evaluation.every_epochs", "", "epochs between evaluations on a data set [default: 1]"),
     key("evaluation.episodes", "100", "episodes of one evaluation"),
     key(
         "checkpoint.every_seconds",
@@ -136,6 +154,10 @@ pub const KEYS: &[Key] = &[
     key("stop.generations", "", "end after this many generations"),
     key("stop.env_steps", "", "end after this many environment steps of training"),
     key("stop.wall_seconds", "", "end after this many seconds of training"),
+    key("stop.epochs", "", "end after every sample was learnt from this many times"),
+    key("stop.samples", "", "end after learning from this many samples"),
+    key("stop.updates", "", "end after this many updates of a gradient method"),
+    key("stop.error_rate", "", "end when the error on validation samples is down to this share"),
 ];
 
 /// Tables that other methods than this one use: a warning, not an error.

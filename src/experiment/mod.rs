@@ -18,7 +18,7 @@ pub use error::ExperimentError;
 pub use keys::{KEYS, Key};
 pub use sections::{
     ArithmeticSection, CheckpointSection, EvaluationSection, Master, MethodSection,
-    OpenaiEsSection, OptimizerSection, PolicySection, StopSection, TaskSection,
+    OpenaiEsSection, OptimizerSection, PolicySection, StopSection, SynchronousSection, TaskSection,
 };
 pub use source::Source;
 

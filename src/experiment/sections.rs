@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ExperimentError;
 use crate::arithmetic::{Accumulate, Activation, Format, Formats, UpdateRule};
+use crate::dataset::Split;
 use crate::method::evolution::{EpisodeCap, EpisodeSeeds, FitnessShaping, NoiseSource, UpdateMode};
 use crate::network::Initial;
 use crate::optimizer::Schedule;
@@ -13,14 +14,32 @@ use crate::optimizer::Schedule;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskSection {
-    /// The environment's id.
+    /// The environment's id; empty if the task is a data set.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub env: String,
+    /// The data set's name, instead of an environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
+    /// Which of its samples are trained on.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub split: Split,
     /// Whether the environment is built anew for every episode.
     #[serde(default)]
     pub fresh: bool,
     /// The environment's constructor arguments.
     #[serde(default, skip_serializing_if = "Options::is_empty")]
     pub options: Options,
+}
+
+fn is_usual(split: &Split) -> bool {
+    *split == Split::default()
+}
+
+impl TaskSection {
+    /// The environment's id or the data set's name.
+    pub fn name(&self) -> &str {
+        self.dataset.as_deref().unwrap_or(&self.env)
+    }
 }
 
 /// `[policy]`
@@ -143,6 +162,8 @@ const FORMATS: &str = "f32, bf16, int8, fixedB.F (such as \"fixed16.10\": B from
 pub enum MethodSection {
     /// `name = "openai-es"`
     OpenaiEs(OpenaiEsSection),
+    /// `name = "synchronous"`
+    Synchronous(SynchronousSection),
 }
 
 impl MethodSection {
@@ -150,6 +171,7 @@ impl MethodSection {
     pub fn name(&self) -> &'static str {
         match self {
             MethodSection::OpenaiEs(_) => "openai-es",
+            MethodSection::Synchronous(_) => "synchronous",
         }
     }
 }
@@ -200,6 +222,22 @@ impl Default for OpenaiEsSection {
     }
 }
 
+/// `[method]` with `name = "synchronous"`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SynchronousSection {
+    /// Samples of an update.
+    pub batch_size: usize,
+    /// Pull of the weights towards zero.
+    pub weight_decay: f64,
+}
+
+impl Default for SynchronousSection {
+    fn default() -> Self {
+        SynchronousSection { batch_size: 32, weight_decay: 0.0 }
+    }
+}
+
 /// `[optimizer]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -214,6 +252,9 @@ pub struct OptimizerSection {
     pub warmup: u64,
     /// Share of the old velocity that sgd keeps.
     pub momentum: f64,
+    /// Whether sgd's velocity looks ahead; gradient methods only.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub nesterov: bool,
     /// Decay of adam's first moment.
     pub beta1: f64,
     /// Decay of adam's second moment.
@@ -230,6 +271,7 @@ impl Default for OptimizerSection {
             schedule: Schedule::Constant,
             warmup: 0,
             momentum: 0.9,
+            nesterov: false,
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
@@ -247,6 +289,12 @@ pub struct EvaluationSection {
     /// Environment steps between evaluations, instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub every_env_steps: Option<u64>,
+    /// Samples between evaluations on a data set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every_samples: Option<u64>,
+    /// Epochs between evaluations on a data set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every_epochs: Option<u64>,
     /// Episodes of one evaluation.
     #[serde(default = "default_evaluation_episodes")]
     pub episodes: u64,
@@ -284,4 +332,16 @@ pub struct StopSection {
     /// Seconds of training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wall_seconds: Option<f64>,
+    /// Times that every sample was learnt from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<u64>,
+    /// Samples learnt from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples: Option<u64>,
+    /// Updates of a gradient method.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updates: Option<u64>,
+    /// An evaluation's error, on validation samples if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_rate: Option<f64>,
 }

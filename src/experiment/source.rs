@@ -8,7 +8,8 @@ use toml::{Table, Value};
 use super::compiled_in::compiled_in;
 use super::keys::{TABLES_OF_OTHERS, exists, nearest};
 use super::{
-    CheckpointSection, EvaluationSection, Experiment, ExperimentError, MethodSection, validate,
+    CheckpointSection, EvaluationSection, Experiment, ExperimentError, MethodSection,
+    OptimizerSection, TaskSection, validate,
 };
 use crate::method;
 
@@ -159,28 +160,47 @@ impl Source {
         if !self.table.contains_key("task") {
             return Err(missing("no task; add [task] with env = \"CartPole-v1\", or give --env"));
         }
+        let task: TaskSection = self.section("task")?;
+        if task.env.is_empty() && task.dataset.is_none() {
+            return Err(missing(
+                "[task] names nothing; add env = \"CartPole-v1\" or dataset = \"mnist\"",
+            ));
+        }
         let stop: super::StopSection = self.section("stop")?;
         if stop == super::StopSection::default() {
             return Err(missing(
                 "no [stop]: the run would never end; add one or more of evaluation_return, \
-                 generations, env_steps, wall_seconds",
+                 generations, env_steps, wall_seconds, or of epochs, error_rate for a data set",
             ));
         }
         let mut evaluation: EvaluationSection = self.section("evaluation")?;
-        if evaluation.every.is_none() && evaluation.every_env_steps.is_none() {
-            evaluation.every = Some(5);
+        let EvaluationSection { every, every_env_steps, every_samples, every_epochs, .. } =
+            evaluation;
+        if [every, every_env_steps, every_samples, every_epochs] == [None; 4] {
+            match task.dataset {
+                Some(_) => evaluation.every_epochs = Some(1),
+                None => evaluation.every = Some(5),
+            }
         }
         let mut checkpoint: CheckpointSection = self.section("checkpoint")?;
         if checkpoint.every.is_none() && checkpoint.every_seconds.is_none() {
             checkpoint.every_seconds = Some(10.0);
         }
+        let method = self.method()?;
+        let mut optimizer: OptimizerSection = self.section("optimizer")?;
+        let named = |table: &Value| table.get("name").is_some();
+        if matches!(method, MethodSection::Synchronous(_))
+            && !self.table.get("optimizer").is_some_and(named)
+        {
+            optimizer.name = "sgd".into();
+        }
         let mut experiment = Experiment {
             seed: self.seed()?,
-            task: self.section("task")?,
+            task,
             policy: self.section("policy")?,
             arithmetic: self.section("arithmetic")?,
-            method: self.method()?,
-            optimizer: self.section("optimizer")?,
+            method,
+            optimizer,
             evaluation,
             checkpoint,
             stop,
@@ -251,10 +271,18 @@ impl Source {
         })
     }
 
+    fn is_of_data(&self) -> bool {
+        self.table.get("task").is_some_and(|task| task.get("dataset").is_some())
+    }
+
     fn method(&self) -> Result<MethodSection, ExperimentError> {
         let mut table: Table = self.section("method")?;
-        let name = table.remove("name").unwrap_or_else(|| Value::String("openai-es".into()));
+        let usual = if self.is_of_data() { "synchronous" } else { "openai-es" };
+        let name = table.remove("name").unwrap_or_else(|| Value::String(usual.into()));
         match name.as_str() {
+            Some("synchronous") => {
+                Ok(MethodSection::Synchronous(self.read("method", Value::Table(table))?))
+            }
             Some("openai-es") => {
                 Ok(MethodSection::OpenaiEs(self.read("method", Value::Table(table))?))
             }
@@ -283,7 +311,7 @@ mod tests {
         }
         let check = || {
             let (experiment, _) = source.resolve()?;
-            experiment.plan(experiment.task(&Tools::default())?.spec())?;
+            experiment.plan(&experiment.task(&Tools::default(), None)?)?;
             Ok(experiment)
         };
         check().map_err(|error: ExperimentError| error.to_string())

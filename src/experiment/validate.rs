@@ -2,7 +2,8 @@
 
 use std::fmt::Display;
 
-use super::{Experiment, ExperimentError, MethodSection};
+use super::{Experiment, ExperimentError, Master, MethodSection};
+use crate::arithmetic::UpdateRule;
 use crate::method::evolution::NoiseSource;
 use crate::optimizer;
 
@@ -32,6 +33,61 @@ pub(super) fn check_noise(source: NoiseSource, parameters: usize) -> Result<(), 
          many, and at most {MOST_PARAMETERS}"
     );
     require(holds, "method.noise", source, &expected)
+}
+
+/// Checks that a batch is part of the data.
+pub(super) fn check_batch(batch_size: usize, samples: usize) -> Result<(), ExperimentError> {
+    let expected = format!("from 1 to the {samples} training samples");
+    require((1..=samples).contains(&batch_size), "method.batch_size", batch_size, &expected)
+}
+
+/// Checks that task, method and the keys that go with them are of one kind.
+fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
+    let Experiment { task, arithmetic, method, optimizer, evaluation, stop, .. } = experiment;
+    let both = task.dataset.is_some() && !task.env.is_empty();
+    require(!both, "task.env", format!("{:?} with a dataset", task.env), "only one of the two")?;
+    let evolves = matches!(method, MethodSection::OpenaiEs(_));
+    let none = |given: bool, key: &str, expected: &str| require(!given, key, "(given)", expected);
+    let Some(dataset) = &task.dataset else {
+        let given = format!("{:?}", method.name());
+        require(evolves, "method.name", given, "\"openai-es\", because task.env is an environment")?;
+        let of_data = "no such key: it belongs to data sets";
+        none(evaluation.every_samples.is_some(), "evaluation.every_samples", of_data)?;
+        none(evaluation.every_epochs.is_some(), "evaluation.every_epochs", of_data)?;
+        none(stop.epochs.is_some(), "stop.epochs", of_data)?;
+        none(stop.samples.is_some(), "stop.samples", of_data)?;
+        none(stop.updates.is_some(), "stop.updates", of_data)?;
+        none(stop.error_rate.is_some(), "stop.error_rate", of_data)?;
+        none(optimizer.nesterov, "optimizer.nesterov", "no such key: it belongs to data sets")?;
+        let kept = arithmetic.master == Master::Format;
+        let update = arithmetic.update != UpdateRule::Plain && !kept;
+        let expected = "\"plain\", because theta is kept in f32; arithmetic.master = \"format\" \
+                        keeps it in the format of arithmetic.elsewhere";
+        return require(!update, "arithmetic.update", format!("{:?}", arithmetic.update), expected);
+    };
+    let given = format!("{:?}", method.name());
+    let expected = format!("\"synchronous\", because {dataset} has samples and no episodes");
+    require(!evolves, "method.name", given, &expected)?;
+    let of_episodes = "no such key: a data set has no episodes";
+    none(evaluation.every_env_steps.is_some(), "evaluation.every_env_steps", of_episodes)?;
+    none(stop.evaluation_return.is_some(), "stop.evaluation_return", of_episodes)?;
+    none(stop.env_steps.is_some(), "stop.env_steps", of_episodes)?;
+    none(stop.generations.is_some(), "stop.generations", "epochs, samples or updates instead")?;
+    none(task.fresh, "task.fresh", of_episodes)?;
+    none(!task.options.is_empty(), "task.options", of_episodes)?;
+    none(experiment.policy.action_bins.is_some(), "policy.action_bins", of_episodes)?;
+    let normalize = experiment.policy.normalize_observations;
+    none(normalize, "policy.normalize_observations", of_episodes)?;
+    let master = arithmetic.master == Master::Format;
+    let expected = "\"f32\" (left out): gradient methods keep theta in arithmetic.elsewhere anyway";
+    require(!master, "arithmetic.master", "\"format\"", expected)?;
+    let given = format!("{:?}", optimizer.name);
+    require(
+        optimizer.name == "sgd",
+        "optimizer.name",
+        given,
+        "\"sgd\", which steps in any number format",
+    )
 }
 
 fn require(
@@ -74,6 +130,7 @@ pub(super) fn check(experiment: &Experiment) -> Result<(), ExperimentError> {
     let hidden = format!("{:?}", policy.hidden);
     require(!policy.hidden.contains(&0), "policy.hidden", hidden, "widths of at least 1")?;
 
+    check_kind(experiment)?;
     arithmetic.formats()?;
 
     match &experiment.method {
@@ -93,6 +150,10 @@ pub(super) fn check(experiment: &Experiment) -> Result<(), ExperimentError> {
             let episodes = u64::from(method.episodes_per_member);
             at_least_one("method.episodes_per_member", Some(episodes))?;
         }
+        MethodSection::Synchronous(method) => {
+            zero_or_more("method.weight_decay", method.weight_decay)?;
+            require(method.batch_size > 0, "method.batch_size", 0, "at least 1")?;
+        }
     }
 
     let known = optimizer::NAMES.contains(&optimizer.name.as_str());
@@ -104,10 +165,19 @@ pub(super) fn check(experiment: &Experiment) -> Result<(), ExperimentError> {
     share("optimizer.beta2", optimizer.beta2)?;
     above_zero("optimizer.epsilon", optimizer.epsilon)?;
 
-    let both = evaluation.every.is_some() && evaluation.every_env_steps.is_some();
-    require(!both, "evaluation.every", "with every_env_steps beside it", "only one of the two")?;
-    at_least_one("evaluation.every", evaluation.every)?;
-    at_least_one("evaluation.every_env_steps", evaluation.every_env_steps)?;
+    let given = [
+        ("evaluation.every", evaluation.every),
+        ("evaluation.every_env_steps", evaluation.every_env_steps),
+        ("evaluation.every_samples", evaluation.every_samples),
+        ("evaluation.every_epochs", evaluation.every_epochs),
+    ];
+    let mut ways = given.iter().filter(|(_, every)| every.is_some());
+    if let (Some((key, _)), Some((other, _))) = (ways.next(), ways.next()) {
+        require(false, key, format!("with {other} beside it"), "only one of the two")?;
+    }
+    for (key, every) in given {
+        at_least_one(key, every)?;
+    }
     at_least_one("evaluation.episodes", Some(evaluation.episodes))?;
     let most = format!("at most {MOST_MEMBERS}");
     let episodes = evaluation.episodes;
@@ -119,6 +189,12 @@ pub(super) fn check(experiment: &Experiment) -> Result<(), ExperimentError> {
 
     at_least_one("stop.generations", stop.generations)?;
     at_least_one("stop.env_steps", stop.env_steps)?;
+    at_least_one("stop.epochs", stop.epochs)?;
+    at_least_one("stop.samples", stop.samples)?;
+    at_least_one("stop.updates", stop.updates)?;
+    if let Some(error) = stop.error_rate {
+        share("stop.error_rate", error)?;
+    }
     if let Some(threshold) = stop.evaluation_return {
         let given = format!("{threshold:?}");
         require(threshold.is_finite(), "stop.evaluation_return", given, "a finite number")?;

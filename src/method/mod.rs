@@ -2,17 +2,19 @@
 //!
 //! A [`Method`] does the work of one row of `progress.csv` at a time. Search methods are written
 //! against [`evolution::Search`], which is asked for members by index and told all their returns
-//! at once.
+//! at once. [`gradient`] methods learn from a data set's samples.
 
 pub mod evolution;
+pub mod gradient;
 
 use crate::comm::{CommError, Communicator};
 use crate::crew::Crew;
 use crate::noise::TableError;
+use crate::network::Diverged;
 use crate::policy::Statistics;
 
 /// The methods by name, for `method.name`.
-pub const NAMES: &[&str] = &["openai-es"];
+pub const NAMES: &[&str] = &["openai-es", "synchronous"];
 
 /// One rank: its place in the job and its threads.
 pub struct Rank<'a> {
@@ -34,23 +36,47 @@ pub struct Pulse {
     pub checkpoint: bool,
 }
 
+/// Bytes of a [`Pulse`] on its way.
+const PULSE_BYTES: usize = 9;
+
+impl Pulse {
+    /// As a message.
+    pub fn to_bytes(self) -> [u8; PULSE_BYTES] {
+        let mut bytes = [0; PULSE_BYTES];
+        bytes[..8].copy_from_slice(&self.wall_seconds.to_le_bytes());
+        bytes[8] = u8::from(self.stop) | u8::from(self.checkpoint) << 1;
+        bytes
+    }
+
+    /// From a message.
+    pub fn from_bytes([seconds @ .., flags]: [u8; PULSE_BYTES]) -> Self {
+        Pulse {
+            wall_seconds: f64::from_le_bytes(seconds),
+            stop: flags & 1 != 0,
+            checkpoint: flags & 2 != 0,
+        }
+    }
+}
+
 /// The measured part of one row: everything but the running totals.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Interval {
+    /// Samples learnt from in this interval.
+    pub samples: u64,
+    /// Steps of a gradient method in this interval.
+    pub updates: u64,
+    /// Mean loss of those samples, each before the step it was part of.
+    pub loss: Option<f64>,
+    /// Steps of single weights that rounding took away.
+    pub lost_updates: Option<u64>,
+    /// Steps of single weights that had a gradient.
+    pub attempted_updates: Option<u64>,
     /// Environment steps of training in this interval.
     pub env_steps: u64,
     /// Training episodes in this interval.
     pub episodes: u64,
-    /// Mean return of the members that have one.
-    pub return_mean: f64,
-    /// Standard deviation of the members' returns.
-    pub return_std: f64,
-    /// Smallest return.
-    pub return_min: f64,
-    /// Largest return.
-    pub return_max: f64,
-    /// Mean steps of a training episode.
-    pub episode_length_mean: f64,
+    /// The members' returns, where there are members.
+    pub returns: Option<Returns>,
     /// Standard deviation of the perturbations.
     pub sigma: Option<f64>,
     /// Step size.
@@ -79,6 +105,21 @@ pub struct Interval {
     pub idle_fraction: f64,
     /// What rank 0 told.
     pub pulse: Pulse,
+}
+
+/// What the members of a generation brought home.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Returns {
+    /// Mean return of the members that have one.
+    pub mean: f64,
+    /// Standard deviation of the members' returns.
+    pub std: f64,
+    /// Smallest return.
+    pub min: f64,
+    /// Largest return.
+    pub max: f64,
+    /// Mean steps of a training episode.
+    pub length_mean: f64,
 }
 
 /// Everything a method must remember between two rows, whole on one rank and independent of how
@@ -112,6 +153,14 @@ pub enum MethodError {
         /// What happened to the first one reported.
         reason: String,
     },
+    /// A gradient method ran out of numbers.
+    #[error("update {update}: {source}")]
+    Diverged {
+        /// The update, from 1.
+        update: u64,
+        /// Where.
+        source: Diverged,
+    },
     /// A checkpoint does not fit the experiment.
     #[error("the checkpoint's {what} {found}, expected {expected}")]
     Mismatch {
@@ -138,6 +187,11 @@ pub trait Method {
 
     /// The unperturbed parameters (P), the same on every rank.
     fn theta(&self) -> &[f32];
+
+    /// The parameters' bits as they are stored, if that is not as [`Method::theta`].
+    fn codes(&self) -> Option<&[u8]> {
+        None
+    }
 
     /// The observation statistics; empty without normalisation.
     fn statistics(&self) -> &Statistics;

@@ -18,11 +18,21 @@ pub struct Counters {
     pub env_steps: u64,
     /// Training episodes.
     pub episodes: u64,
+    /// Samples learnt from.
+    #[serde(default)]
+    pub samples: u64,
+    /// Updates of a gradient method.
+    #[serde(default)]
+    pub updates: u64,
+    /// Of the last row, the share of weights' steps that rounding took away.
+    #[serde(default)]
+    pub lost_share: Option<f64>,
     /// Seconds of training, evaluations not counted. Class C.
     pub wall_seconds: f64,
-    /// Mean return of the evaluation after this very generation, if there was one.
+    /// Score of the evaluation after this very generation, if there was one: the mean return, or
+    /// minus the error.
     pub evaluation_mean: Option<f64>,
-    /// Best mean return of any evaluation so far.
+    /// Best score of any evaluation so far.
     pub best_evaluation_mean: Option<f64>,
     /// The generation it belongs to.
     pub best_generation: Option<u64>,

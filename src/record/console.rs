@@ -1,11 +1,12 @@
 //! What a person sees of a run: one live line on a terminal, plain lines in a log.
 
 use std::io::{IsTerminal, Write};
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{RecordError, Recorder, Row, RunInfo, Summary};
+use super::{Judgement, RecordError, Recorder, Row, RunInfo, Summary};
 
 /// Longest silence of a log, in seconds.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -16,11 +17,11 @@ pub struct Console {
     run: Option<RunInfo>,
     last_line: Instant,
     last_row: Option<(Instant, u64, u64)>,
-    /// Environment steps a second, smoothed over the last rows.
+    /// Environment steps or samples a second, smoothed over the last rows.
     rate: f64,
     /// Seconds a generation, smoothed likewise.
     pace: f64,
-    evaluation: Option<f64>,
+    evaluation: Option<Judgement>,
 }
 
 impl Default for Console {
@@ -61,13 +62,13 @@ impl Console {
         let now = Instant::now();
         if let Some((before, steps, generation)) = self.last_row {
             let seconds = now.duration_since(before).as_secs_f64().max(1e-9);
-            let rate = (row.env_steps - steps) as f64 / seconds;
+            let rate = (work(row) - steps) as f64 / seconds;
             let pace = seconds / (row.generation - generation) as f64;
             let keep = if self.rate == 0.0 { 0.0 } else { 0.8 };
             self.rate = keep * self.rate + (1.0 - keep) * rate;
             self.pace = keep * self.pace + (1.0 - keep) * pace;
         }
-        self.last_row = Some((now, row.env_steps, row.generation));
+        self.last_row = Some((now, work(row), row.generation));
     }
 
     /// Seconds until the first limit, at the present pace.
@@ -81,19 +82,43 @@ impl Console {
             .env_steps
             .map(|limit| limit.saturating_sub(row.env_steps) as f64 / self.rate)
             .filter(|_| self.rate > 0.0);
+        // Updates come in rows of one length.
+        let by_updates = limits.updates.zip(NonZeroU64::new(row.interval.updates)).map(
+            |(limit, updates)| {
+                let rows = limit.saturating_sub(row.updates) as f64 / updates.get() as f64;
+                rows * self.pace
+            },
+        );
+        let by_updates = by_updates.filter(|_| self.pace > 0.0);
         let by_time = limits.wall_seconds.map(|limit| (limit - row.wall_seconds).max(0.0));
-        [by_generations, by_steps, by_time].into_iter().flatten().reduce(f64::min)
+        [by_generations, by_steps, by_updates, by_time].into_iter().flatten().reduce(f64::min)
     }
 
     fn status(&self, row: &Row) -> String {
-        let mut line =
-            format!("generation {}  return {}", row.generation, number(row.interval.return_mean));
-        if let Some(evaluation) = self.evaluation {
-            line += &format!("  evaluation {}", number(evaluation));
+        let (mut line, unit) = match row.interval.returns {
+            Some(returns) => {
+                (format!("generation {}  return {}", row.generation, number(returns.mean)), "steps")
+            }
+            None => {
+                let loss = row.interval.loss.unwrap_or(f64::NAN);
+                (format!("update {}  loss {loss:.4}", row.updates), "samples")
+            }
+        };
+        match self.evaluation {
+            None => {}
+            Some(Judgement::Returns(evaluation)) => {
+                line += &format!("  evaluation {}", number(evaluation.mean));
+            }
+            Some(Judgement::Errors(errors)) => {
+                if let Some(error) = errors.error_rate {
+                    line += &format!("  validation error {}", percent(error));
+                }
+                line += &format!("  test error {}", percent(errors.test_error));
+            }
         }
-        line += &format!("  {} steps", quantity(row.env_steps as f64));
+        line += &format!("  {} {unit}", quantity(work(row) as f64));
         if self.rate > 0.0 {
-            line += &format!("  {} steps/s", quantity(self.rate));
+            line += &format!("  {} {unit}/s", quantity(self.rate));
         }
         if let Some(left) = self.seconds_left(row) {
             line += &format!("  {} to the limit", duration(left));
@@ -105,11 +130,11 @@ impl Console {
 impl Recorder for Console {
     fn start(&mut self, run: &RunInfo) -> Result<(), RecordError> {
         let mut line = format!(
-            "{} on {}: {} parameters, population {}, {} x {}",
+            "{} on {}: {} parameters, {}, {} x {}",
             run.method,
             run.env,
             run.parameters,
-            run.population,
+            run.scale,
             plural(run.ranks, "rank"),
             plural(run.threads, "thread"),
         );
@@ -124,7 +149,7 @@ impl Recorder for Console {
     fn row(&mut self, row: &Row) -> Result<(), RecordError> {
         self.measure(row);
         if let Some(evaluation) = row.evaluation {
-            self.evaluation = Some(evaluation.mean);
+            self.evaluation = Some(evaluation);
         }
         let status = self.status(row);
         if row.evaluation.is_some() || (self.bar.is_none() && self.last_line.elapsed() > SILENCE) {
@@ -147,12 +172,28 @@ impl Recorder for Console {
             bar.finish_and_clear();
         }
         let Some(run) = self.run.take() else { return Ok(()) };
-        let threshold = run.threshold.map(|t| format!(" (threshold {})", number(t)));
         let verdict = match summary.solved {
             Some(true) => "solved",
             Some(false) => "not solved",
             None => "finished",
         };
+        if let Some(test_error) = summary.final_test_error {
+            let validation = summary.final_error_rate.map(|e| format!("validation error {}, ", percent(e)));
+            let threshold = run.threshold.map(|t| format!(" (threshold {})", percent(t)));
+            self.say(&format!(
+                "{verdict}: {}, {}test error {}{}, after {} samples and {} of training (stopped by \
+                 {})",
+                run.env,
+                validation.unwrap_or_default(),
+                percent(test_error),
+                threshold.unwrap_or_default(),
+                quantity(summary.samples.unwrap_or_default() as f64),
+                duration(summary.wall_seconds),
+                summary.stop_reason,
+            ));
+            return Ok(());
+        }
+        let threshold = run.threshold.map(|t| format!(" (threshold {})", number(t)));
         self.say(&format!(
             "{verdict}: {}, mean return {} on fresh episodes{}, after {}, {} steps and {} of \
              training (stopped by {})",
@@ -166,6 +207,15 @@ impl Recorder for Console {
         ));
         Ok(())
     }
+}
+
+/// What the rate counts: environment steps, or samples.
+fn work(row: &Row) -> u64 {
+    if row.interval.returns.is_some() { row.env_steps } else { row.samples }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
 }
 
 fn plural(count: usize, noun: &str) -> String {

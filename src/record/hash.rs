@@ -4,6 +4,15 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::policy::Statistics;
 
+/// xxh3-64 (seed 0), as 16 hexadecimal digits, over the stored words of parameters that are not
+/// f32, then the observation statistics.
+pub fn codes_hash(codes: &[u8], statistics: &Statistics) -> String {
+    let mut hash = Xxh3::new();
+    hash.update(codes);
+    hash.update(&statistics.to_bytes());
+    format!("{:016x}", hash.digest())
+}
+
 /// xxh3-64 (seed 0), as 16 hexadecimal digits, over the little-endian f32 parameters in layout
 /// order, then the observation statistics.
 pub fn theta_hash(theta: &[f32], statistics: &Statistics) -> String {

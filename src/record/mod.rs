@@ -19,10 +19,10 @@ pub use atomic::write_atomically;
 pub use checkpoint::{Checkpoint, Counters};
 pub use console::{Console, quantity};
 pub use film::{Film, FilmError};
-pub use hash::theta_hash;
+pub use hash::{codes_hash, theta_hash};
 pub use policy_file::PolicyFile;
 pub use progress_csv::ProgressCsv;
-pub use row::{COLUMNS, Evaluation, MEASURED, Row};
+pub use row::{COLUMNS, Classification, Evaluation, Judgement, MEASURED, Row};
 pub use run_directory::{Found, RunDirectory};
 pub use sealed::{Sealed, SealedError};
 pub use summary::{StopReason, Summary};
@@ -91,13 +91,13 @@ pub struct RunInfo {
     pub method: String,
     /// P.
     pub parameters: usize,
-    /// Members per generation.
-    pub population: usize,
+    /// How much is looked at together, such as `population 256`.
+    pub scale: String,
     /// R.
     pub ranks: usize,
     /// Threads of each rank.
     pub threads: usize,
-    /// The evaluation at which the run stops, if any.
+    /// The mean return, or the error, at which the run stops, if any.
     pub threshold: Option<f64>,
     /// Generations done before, if the run goes on from a checkpoint.
     pub resumed_at: Option<u64>,
@@ -112,6 +112,8 @@ pub struct Limits {
     pub generations: Option<u64>,
     /// Environment steps of training.
     pub env_steps: Option<u64>,
+    /// Updates of a gradient method.
+    pub updates: Option<u64>,
     /// Seconds of training.
     pub wall_seconds: Option<f64>,
 }

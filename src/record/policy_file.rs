@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Sealed, SealedError};
 use crate::arithmetic::{Accumulate, Activation, Format, Formats, LnsAddition};
+use crate::dataset::Split;
 use crate::network::Architecture;
 use crate::policy::{ActionRule, Policy, Statistics};
 use crate::task::PolicyPlan;
@@ -19,8 +20,10 @@ const FORMAT: &str = "es-train policy 1";
 /// exact sums they came from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PolicyFile {
-    /// The environment's id.
+    /// The environment's id, or the data set's name.
     pub env: String,
+    /// How the data set was split, if it was one.
+    pub split: Option<Split>,
     /// Whether the environment was built anew for every episode.
     pub fresh: bool,
     /// The environment's constructor arguments.
@@ -35,7 +38,7 @@ pub struct PolicyFile {
     pub statistics: Statistics,
     /// The generation it was evaluated after.
     pub generation: u64,
-    /// Mean return of that evaluation.
+    /// Mean return of that evaluation, or minus the error.
     pub evaluation_mean: f64,
 }
 
@@ -43,6 +46,8 @@ pub struct PolicyFile {
 #[derive(Serialize, Deserialize)]
 struct Description {
     env: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    split: Option<Split>,
     #[serde(default)]
     fresh: bool,
     /// As TOML, because JSON has no infinity.
@@ -94,6 +99,7 @@ impl PolicyFile {
             self.architecture.clone();
         let description = Description {
             env: self.env.clone(),
+            split: self.split,
             fresh: self.fresh,
             options: toml::to_string(&self.options).unwrap_or_default(),
             inputs,
@@ -170,6 +176,7 @@ impl PolicyFile {
         };
         Ok(PolicyFile {
             env: description.env,
+            split: description.split,
             fresh: description.fresh,
             options,
             architecture,
@@ -235,6 +242,7 @@ mod tests {
         statistics.add_episode(&sums);
         PolicyFile {
             env: "Pendulum-v1".into(),
+            split: None,
             fresh: true,
             options: "limits = [0.5, inf]".parse().unwrap(),
             theta: (0..architecture.layout().parameters()).map(|i| i as f32).collect(),

@@ -104,6 +104,8 @@ mod tests {
         Row {
             generation,
             env_steps: 10 * generation,
+            samples: 0,
+            updates: 0,
             episodes: generation,
             wall_seconds: 0.5,
             interval: Interval::default(),

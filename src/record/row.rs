@@ -3,7 +3,7 @@
 use crate::method::Interval;
 
 /// The columns, in order. New ones are only ever appended.
-pub const COLUMNS: [&str; 32] = [
+pub const COLUMNS: [&str; 33] = [
     "generation",
     "env_steps",
     "episodes",
@@ -36,6 +36,7 @@ pub const COLUMNS: [&str; 32] = [
     "episode_cap",
     "lost_updates",
     "test_error",
+    "attempted_updates",
 ];
 
 /// Columns that tell of time or of the machine, and may differ between runs of one experiment.
@@ -86,10 +87,61 @@ impl Evaluation {
     }
 }
 
-/// One finished generation.
+/// How often a network takes a data set's samples for another class.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Classification {
+    /// Share of the validation samples, where there are any.
+    pub error_rate: Option<f64>,
+    /// Share of the test samples.
+    pub test_error: f64,
+}
+
+impl Classification {
+    /// What choices are made by: the error on validation samples, else on test samples.
+    pub fn decisive(&self) -> f64 {
+        self.error_rate.unwrap_or(self.test_error)
+    }
+}
+
+/// What came of an evaluation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Judgement {
+    /// Returns of episodes.
+    Returns(Evaluation),
+    /// Errors on samples.
+    Errors(Classification),
+}
+
+impl Judgement {
+    /// Higher is better: the mean return, or minus the decisive error.
+    pub fn score(&self) -> f64 {
+        match self {
+            Judgement::Returns(evaluation) => evaluation.mean,
+            Judgement::Errors(errors) => -errors.decisive(),
+        }
+    }
+
+    /// The returns, if it is of episodes.
+    pub fn returns(&self) -> Option<Evaluation> {
+        match self {
+            Judgement::Returns(evaluation) => Some(*evaluation),
+            Judgement::Errors(_) => None,
+        }
+    }
+
+    /// The errors, if it is of samples.
+    pub fn errors(&self) -> Option<Classification> {
+        match self {
+            Judgement::Returns(_) => None,
+            Judgement::Errors(errors) => Some(*errors),
+        }
+    }
+}
+
+/// One finished generation, or so many updates of a gradient method.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// Generations done, this one included.
+    /// Generations (rows of a gradient method) done, this one included.
     pub generation: u64,
     /// Environment steps of training so far.
     pub env_steps: u64,
@@ -97,10 +149,14 @@ pub struct Row {
     pub episodes: u64,
     /// Seconds of training so far.
     pub wall_seconds: f64,
+    /// Samples learnt from so far.
+    pub samples: u64,
+    /// Updates so far.
+    pub updates: u64,
     /// What was measured in this generation.
     pub interval: Interval,
     /// The evaluation after this generation, if one was due.
-    pub evaluation: Option<Evaluation>,
+    pub evaluation: Option<Judgement>,
     /// Payload bytes over all ranks in this generation.
     pub bytes_sent: u64,
     /// The fingerprint of the state after it.
@@ -112,22 +168,28 @@ impl Row {
     /// number is not finite.
     pub fn cells(&self) -> [String; COLUMNS.len()] {
         let interval = &self.interval;
-        let evaluation = self.evaluation;
+        let evaluation = self.evaluation.and_then(|judgement| judgement.returns());
+        let errors = self.evaluation.and_then(|judgement| judgement.errors());
+        let returns = interval.returns;
+        let whole = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
+        // Empty, not 0, where the method has no such thing.
+        let episodic = |number: u64| whole(returns.map(|_| number));
+        let sampled = |number: u64| whole((interval.updates > 0).then_some(number));
         [
             self.generation.to_string(),
-            self.env_steps.to_string(),
-            self.episodes.to_string(),
+            episodic(self.env_steps),
+            episodic(self.episodes),
             float(Some(self.wall_seconds)),
-            float(Some(interval.return_mean)),
-            float(Some(interval.return_std)),
-            float(Some(interval.return_min)),
-            float(Some(interval.return_max)),
-            float(Some(interval.episode_length_mean)),
+            float(returns.map(|r| r.mean)),
+            float(returns.map(|r| r.std)),
+            float(returns.map(|r| r.min)),
+            float(returns.map(|r| r.max)),
+            float(returns.map(|r| r.length_mean)),
             float(evaluation.map(|e| e.mean)),
             float(evaluation.map(|e| e.std)),
-            evaluation.map_or(String::new(), |e| e.episodes.to_string()),
-            String::new(),
-            String::new(),
+            whole(evaluation.map(|e| e.episodes)),
+            float(interval.loss),
+            float(errors.and_then(|e| e.error_rate)),
             float(interval.sigma),
             float(interval.learning_rate),
             float(interval.gradient_norm),
@@ -140,12 +202,13 @@ impl Row {
             self.bytes_sent.to_string(),
             String::new(),
             self.theta_hash.clone(),
-            String::new(),
-            String::new(),
-            interval.faulted_members.to_string(),
-            interval.episode_cap.map_or(String::new(), |cap| cap.to_string()),
-            String::new(),
-            String::new(),
+            sampled(self.samples),
+            sampled(self.updates),
+            episodic(interval.faulted_members),
+            whole(interval.episode_cap.map(u64::from)),
+            whole(interval.lost_updates),
+            float(errors.map(|e| e.test_error)),
+            whole(interval.attempted_updates),
         ]
     }
 }

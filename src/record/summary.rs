@@ -16,6 +16,14 @@ pub enum StopReason {
     EnvSteps,
     /// `stop.wall_seconds` are over.
     WallSeconds,
+    /// `stop.epochs` are done.
+    Epochs,
+    /// `stop.samples` are done.
+    Samples,
+    /// `stop.updates` are done.
+    Updates,
+    /// `stop.error_rate` was reached.
+    ErrorRate,
 }
 
 impl std::fmt::Display for StopReason {
@@ -25,6 +33,10 @@ impl std::fmt::Display for StopReason {
             StopReason::Generations => "generations",
             StopReason::EnvSteps => "env_steps",
             StopReason::WallSeconds => "wall_seconds",
+            StopReason::Epochs => "epochs",
+            StopReason::Samples => "samples",
+            StopReason::Updates => "updates",
+            StopReason::ErrorRate => "error_rate",
         })
     }
 }
@@ -50,6 +62,26 @@ pub struct Summary {
     pub best_evaluation_mean: Option<f64>,
     /// The generation it belongs to.
     pub best_generation: Option<u64>,
+    /// Share of validation samples that the last theta takes for another class; left out without
+    /// any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_error_rate: Option<f64>,
+    /// The same of test samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_test_error: Option<f64>,
+    /// The smallest error of any scheduled evaluation, on validation samples if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_error_rate: Option<f64>,
+    /// Samples learnt from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<u64>,
+    /// Updates of a gradient method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates: Option<u64>,
+    /// Steps of single weights that rounding took away in the last row, over all that had a
+    /// gradient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_lost_share: Option<f64>,
     /// R.
     pub ranks: usize,
     /// Threads of each rank.

@@ -1,4 +1,4 @@
-//! What is optimised: the return of an environment's episodes.
+//! What is optimised: the return of an environment's episodes, or the loss on a data set's samples.
 
 mod episode;
 mod second_opinion;
@@ -9,9 +9,10 @@ pub use worker::{PolicyPlan, Worker, WorkerError};
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use es_envs::{Env, EnvError, Provider, Setting, Spec};
+use es_envs::{ActionSpace, Env, EnvError, Provider, Setting, Spec};
 
 use self::second_opinion::SecondOpinion;
+use crate::dataset::DataSet;
 
 /// A task: where environments come from, and what they look like.
 ///
@@ -27,6 +28,8 @@ pub struct Task {
     /// Replays a few episodes elsewhere; not for environments that the conformance tests of this
     /// program cover.
     second_opinion: Option<Arc<SecondOpinion>>,
+    /// The samples, if it has those and no episodes.
+    data: Option<Arc<DataSet>>,
 }
 
 impl Task {
@@ -63,7 +66,30 @@ impl Task {
             first: Arc::new(Mutex::new(Some(first))),
             fresh: false,
             second_opinion: None,
+            data: None,
         })
+    }
+
+    /// The task of telling a data set's classes apart. It has no environments.
+    pub fn of_data(data: DataSet) -> Self {
+        let (name, width) = (data.name.clone(), data.training.width());
+        let (spec, env) = (Spec::new(&name, width, ActionSpace::Discrete(data.classes)), name);
+        let no_episodes = "an environment: a data set has no episodes";
+        Task {
+            spec,
+            make: Arc::new(move || {
+                Err(EnvError::Missing { env: env.clone(), missing: no_episodes.to_owned() })
+            }),
+            first: Arc::default(),
+            fresh: false,
+            second_opinion: None,
+            data: Some(Arc::new(data)),
+        }
+    }
+
+    /// The samples, if it is the task of a data set.
+    pub fn data(&self) -> Option<&Arc<DataSet>> {
+        self.data.as_ref()
     }
 
     /// With environments that are built anew for every episode, if `fresh` says so. Slow, and only

@@ -1,11 +1,13 @@
 //! The loop of a run: generations, evaluations, rows, checkpoints, and when it ends.
 
+mod classification;
 mod clock;
 mod evaluation;
 mod machine;
 mod run;
 mod trainer;
 
+pub use classification::classify;
 pub use evaluation::{Seeds, evaluate};
 pub use machine::{Machine, default_threads};
 pub use trainer::Trainer;
@@ -86,10 +88,10 @@ pub fn train(
     recorder: &mut dyn Recorder,
 ) -> Result<Ending, TrainError> {
     let experiment = session.experiment;
-    let plan = experiment.plan(session.task.spec())?;
+    let plan = experiment.plan(session.task)?;
     let crew = Crew::new(session.threads, session.task, &plan.policy, plan.members_per_worker)?;
     let rank = Rank { comm, crew: &crew };
-    let mut method = experiment.method(&plan, session.initial, &rank)?;
+    let mut method = experiment.method(&plan, session.task, session.initial, &rank)?;
     let mut counters = Counters::default();
     if let Some(checkpoint) = session.checkpoint {
         if checkpoint.counters.experiment != experiment.fingerprint() {
@@ -104,14 +106,15 @@ pub fn train(
         env: session.task.spec().id.clone(),
         method: experiment.method.name().to_owned(),
         parameters: method.theta().len(),
-        population: plan.population,
+        scale: plan.scale.clone(),
         ranks: comm.size(),
         threads: session.threads,
-        threshold: experiment.stop.evaluation_return,
+        threshold: experiment.stop.evaluation_return.or(experiment.stop.error_rate),
         resumed_at: session.checkpoint.map(|checkpoint| checkpoint.counters.generation),
         limits: Limits {
             generations: experiment.stop.generations,
             env_steps: experiment.stop.env_steps,
+            updates: plan.most_updates,
             wall_seconds: experiment.stop.wall_seconds,
         },
     })?;

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use super::clock::Clock;
-use super::{Ending, Seeds, Session, TrainError, evaluate};
+use super::{Ending, Seeds, Session, TrainError, classify, evaluate};
 use crate::method::{Interval, Method, Pulse, Rank};
 use crate::network::Architecture;
 use crate::record::{
-    Checkpoint, Counters, Evaluation, PolicyFile, Recorder, Row, StopReason, Summary, theta_hash,
+    Checkpoint, Counters, Judgement, PolicyFile, Recorder, Row, StopReason, Summary, codes_hash,
+    theta_hash,
 };
 use crate::seed::Purpose;
 
@@ -23,6 +24,14 @@ pub(super) struct Run<'a> {
     pub told_of_ties: bool,
     /// Last lines of the faults that were told in full.
     pub told_faults: HashSet<String>,
+}
+
+/// The fingerprint of a method's state.
+fn fingerprint(method: &dyn Method) -> String {
+    match method.codes() {
+        Some(codes) => codes_hash(codes, method.statistics()),
+        None => theta_hash(method.theta(), method.statistics()),
+    }
 }
 
 impl Run<'_> {
@@ -74,15 +83,21 @@ impl Run<'_> {
         self.counters.generation += 1;
         self.counters.env_steps += interval.env_steps;
         self.counters.episodes += interval.episodes;
+        let samples_before = self.counters.samples;
+        self.counters.samples += interval.samples;
+        self.counters.updates += interval.updates;
+        self.counters.lost_share = interval.lost_updates.zip(interval.attempted_updates).map(
+            |(lost, attempted)| lost as f64 / (attempted.max(1)) as f64,
+        );
         self.counters.wall_seconds = pulse.wall_seconds;
         self.tell_of_trouble(&interval, recorder)?;
 
-        let evaluation = if self.is_evaluation_due(steps_before) {
+        let evaluation = if self.is_evaluation_due(steps_before, samples_before) {
             self.evaluate(method, Purpose::Evaluation, recorder)?
         } else {
             None
         };
-        self.counters.evaluation_mean = self.complete(evaluation).map(|e| e.mean);
+        self.counters.evaluation_mean = self.complete(evaluation).map(|e| e.score());
         if let Some(evaluation) = evaluation {
             self.keep_if_best(method, evaluation, recorder)?;
         }
@@ -91,11 +106,13 @@ impl Run<'_> {
                 generation: self.counters.generation,
                 env_steps: self.counters.env_steps,
                 episodes: self.counters.episodes,
+                samples: self.counters.samples,
+                updates: self.counters.updates,
                 wall_seconds: self.clock.seconds(),
                 interval,
                 evaluation,
                 bytes_sent,
-                theta_hash: theta_hash(method.theta(), method.statistics()),
+                theta_hash: fingerprint(method),
             })?;
         }
         Ok(pulse)
@@ -119,13 +136,16 @@ impl Run<'_> {
         for warning in &interval.warnings {
             recorder.event(&format!("warning: generation {generation}: {warning}"))?;
         }
-        if interval.return_min == interval.return_max && !self.told_of_ties {
+        if let Some(returns) = interval.returns
+            && returns.min == returns.max
+            && !self.told_of_ties
+        {
             self.told_of_ties = true;
             recorder.event(&format!(
                 "warning: generation {generation}: every member returned {:?}, so there is no \
                  direction to step in; if this goes on, a larger method.sigma or population \
                  explores more",
-                interval.return_max
+                returns.max
             ))?;
         }
         Ok(())
@@ -143,8 +163,17 @@ impl Run<'_> {
         format!("{head} [as before] {last}")
     }
 
-    fn is_evaluation_due(&self, steps_before: u64) -> bool {
+    fn is_evaluation_due(&self, steps_before: u64, samples_before: u64) -> bool {
         let evaluation = &self.session.experiment.evaluation;
+        if let Some(data) = self.session.task.data() {
+            let samples = data.training.len() as u64;
+            let passed = |every: u64| self.counters.samples / every > samples_before / every;
+            let by_updates =
+                evaluation.every.is_some_and(|every| self.counters.updates.is_multiple_of(every));
+            return by_updates
+                || evaluation.every_samples.is_some_and(passed)
+                || evaluation.every_epochs.is_some_and(|epochs| passed(epochs * samples));
+        }
         let by_generations =
             evaluation.every.is_some_and(|every| self.counters.generation.is_multiple_of(every));
         let by_steps = evaluation
@@ -153,15 +182,21 @@ impl Run<'_> {
         by_generations || by_steps
     }
 
-    /// The unperturbed policy's returns, on seeds of their own.
+    /// The unperturbed policy's returns, on seeds of their own; or its errors on the samples that
+    /// are not trained on.
     fn evaluate(
         &mut self,
         method: &dyn Method,
         purpose: Purpose,
         recorder: &mut dyn Recorder,
-    ) -> Result<Option<Evaluation>, TrainError> {
+    ) -> Result<Option<Judgement>, TrainError> {
         let began = Instant::now();
         let experiment = self.session.experiment;
+        if let Some(data) = self.session.task.data() {
+            let errors = classify(&self.rank, &self.architecture, method.theta(), data)?;
+            self.clock.evaluating += began.elapsed();
+            return Ok(Some(Judgement::Errors(errors)));
+        }
         if experiment.policy.normalize_observations {
             let filter = method.statistics().filter();
             self.rank.crew.each_worker().for_each(|mut worker| worker.policy.set_filter(&filter));
@@ -178,24 +213,25 @@ impl Run<'_> {
             ))?;
         }
         self.clock.evaluating += began.elapsed();
-        Ok(evaluation)
+        Ok(evaluation.map(Judgement::Returns))
     }
 
     /// The evaluation, if every one of its episodes had a return: nothing less may end a run.
-    fn complete(&self, evaluation: Option<Evaluation>) -> Option<Evaluation> {
-        evaluation.filter(|e| e.episodes == self.session.experiment.evaluation.episodes)
+    fn complete(&self, evaluation: Option<Judgement>) -> Option<Judgement> {
+        let episodes = self.session.experiment.evaluation.episodes;
+        evaluation.filter(|judgement| judgement.returns().is_none_or(|e| e.episodes == episodes))
     }
 
     fn keep_if_best(
         &mut self,
         method: &dyn Method,
-        evaluation: Evaluation,
+        evaluation: Judgement,
         recorder: &mut dyn Recorder,
     ) -> Result<(), TrainError> {
-        if self.counters.best_evaluation_mean.is_some_and(|best| evaluation.mean <= best) {
+        if self.counters.best_evaluation_mean.is_some_and(|best| evaluation.score() <= best) {
             return Ok(());
         }
-        self.counters.best_evaluation_mean = Some(evaluation.mean);
+        self.counters.best_evaluation_mean = Some(evaluation.score());
         self.counters.best_generation = Some(self.counters.generation);
         self.write_policy(method, evaluation, recorder)
     }
@@ -203,12 +239,13 @@ impl Run<'_> {
     fn write_policy(
         &self,
         method: &dyn Method,
-        evaluation: Evaluation,
+        evaluation: Judgement,
         recorder: &mut dyn Recorder,
     ) -> Result<(), TrainError> {
         if self.rank.comm.rank() == 0 {
             recorder.best_policy(&PolicyFile {
                 env: self.session.task.spec().id.clone(),
+                split: self.session.task.data().map(|_| self.session.experiment.task.split),
                 fresh: self.session.experiment.task.fresh,
                 options: self.session.experiment.task.options.clone(),
                 architecture: self.architecture.clone(),
@@ -216,10 +253,16 @@ impl Run<'_> {
                 theta: method.theta().to_vec(),
                 statistics: method.statistics().clone(),
                 generation: self.counters.generation,
-                evaluation_mean: evaluation.mean,
+                evaluation_mean: evaluation.score(),
             })?;
         }
         Ok(())
+    }
+
+    /// The score of an evaluation at which the run ends.
+    fn wanted_score(&self) -> Option<f64> {
+        let stop = &self.session.experiment.stop;
+        stop.evaluation_return.or(stop.error_rate.map(|error| -error))
     }
 
     /// Whether the run ends here, and its final evaluation if so.
@@ -229,14 +272,20 @@ impl Run<'_> {
     fn is_over(
         &mut self,
         method: &dyn Method,
-    ) -> Result<Option<(StopReason, Option<Evaluation>)>, TrainError> {
-        let stop = &self.session.experiment.stop;
+    ) -> Result<Option<(StopReason, Option<Judgement>)>, TrainError> {
+        let stop = self.session.experiment.stop.clone();
         let Counters { generation, env_steps, wall_seconds, evaluation_mean, .. } = self.counters;
-        let reached = |mean: Option<f64>| stop.evaluation_return.is_some_and(|t| mean >= Some(t));
+        let Counters { samples, updates, .. } = self.counters;
+        let epoch = self.session.task.data().map_or(u64::MAX, |data| data.training.len() as u64);
+        let wanted = self.wanted_score();
+        let reached = |score: Option<f64>| wanted.is_some_and(|t| score >= Some(t));
         let limit = [
             (stop.generations.is_some_and(|limit| generation >= limit), StopReason::Generations),
             (stop.env_steps.is_some_and(|limit| env_steps >= limit), StopReason::EnvSteps),
             (stop.wall_seconds.is_some_and(|limit| wall_seconds >= limit), StopReason::WallSeconds),
+            (stop.epochs.is_some_and(|limit| samples / epoch >= limit), StopReason::Epochs),
+            (stop.samples.is_some_and(|limit| samples >= limit), StopReason::Samples),
+            (stop.updates.is_some_and(|limit| updates >= limit), StopReason::Updates),
         ]
         .into_iter()
         .find_map(|(over, reason)| over.then_some(reason));
@@ -244,8 +293,12 @@ impl Run<'_> {
             return Ok(None);
         }
         let last = self.evaluate(method, Purpose::FinalEvaluation, &mut ())?;
-        if reached(evaluation_mean) && reached(self.complete(last).map(|e| e.mean)) {
-            return Ok(Some((StopReason::EvaluationReturn, last)));
+        if reached(evaluation_mean) && reached(self.complete(last).map(|e| e.score())) {
+            let reason = match last {
+                Some(Judgement::Errors(_)) => StopReason::ErrorRate,
+                _ => StopReason::EvaluationReturn,
+            };
+            return Ok(Some((reason, last)));
         }
         Ok(limit.map(|reason| (reason, last)))
     }
@@ -273,13 +326,17 @@ impl Run<'_> {
         method: &dyn Method,
         recorder: &mut dyn Recorder,
         reason: StopReason,
-        last: Option<Evaluation>,
+        last: Option<Judgement>,
     ) -> Result<Ending, TrainError> {
         if let (Some(last), None) = (last, self.counters.best_evaluation_mean) {
             self.write_policy(method, last, recorder)?;
         }
-        let threshold = self.session.experiment.stop.evaluation_return;
-        let complete = self.complete(last).map(|e| e.mean);
+        let threshold = self.wanted_score();
+        let complete = self.complete(last).map(|e| e.score());
+        let returns = last.and_then(|judgement| judgement.returns());
+        let errors = last.and_then(|judgement| judgement.errors());
+        let best = self.counters.best_evaluation_mean;
+        let counted = |number: u64| errors.map(|_| number);
         let summary = Summary {
             solved: threshold.map(|threshold| complete >= Some(threshold)),
             stop_reason: reason,
@@ -287,16 +344,22 @@ impl Run<'_> {
             env_steps: self.counters.env_steps,
             episodes: self.counters.episodes,
             wall_seconds: self.clock.seconds(),
-            final_evaluation_mean: last.map(|e| e.mean),
-            best_evaluation_mean: self.counters.best_evaluation_mean,
+            final_evaluation_mean: returns.map(|e| e.mean),
+            best_evaluation_mean: best.filter(|_| errors.is_none()),
             best_generation: self.counters.best_generation,
+            final_error_rate: errors.and_then(|e| e.error_rate),
+            final_test_error: errors.map(|e| e.test_error),
+            best_error_rate: errors.and(best).map(|score| -score),
+            samples: counted(self.counters.samples),
+            updates: counted(self.counters.updates),
+            final_lost_share: self.counters.lost_share,
             ranks: self.rank.comm.size(),
             threads: self.session.threads,
             hosts: self.session.machine.hosts.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             features: self.session.machine.features.clone(),
             software: self.session.task.spec().software.iter().cloned().collect(),
-            theta_hash: theta_hash(method.theta(), method.statistics()),
+            theta_hash: fingerprint(method),
         };
         recorder.finish(&summary)?;
         Ok(Ending::Finished(Box::new(summary)))

@@ -33,12 +33,12 @@ pub struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// Trains on the registered environment that the experiment names.
+    /// Trains on the registered environment or the data set that the experiment names.
     ///
     /// # Errors
     /// If there is no such environment, or it cannot be made here.
     pub fn new(experiment: Experiment) -> Result<Self, TrainError> {
-        let task = experiment.task(&Tools::from_environment())?;
+        let task = experiment.task(&Tools::from_environment(), None)?;
         Ok(Self::on(experiment, task))
     }
 
@@ -73,7 +73,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If anything in [`TrainError`] goes wrong, on any rank.
     pub fn run_on(mut self, comm: &dyn Communicator) -> Result<Summary, TrainError> {
-        let plan = self.experiment.plan(self.task.spec())?;
+        let plan = self.experiment.plan(&self.task)?;
         let initial = self.experiment.initial_policy(&plan)?.map(|(policy, _)| policy);
         let session = Session {
             experiment: &self.experiment,

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use es_envs::{Spec, Tools};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::cli::Failure;
+use crate::cli::{Failure, ToolArguments};
 use crate::experiment::{Experiment, ExperimentError, Source, TaskSection};
 use crate::record::RunDirectory;
+use crate::task::Task;
 
 /// A sweep file as it is written.
 #[derive(Debug, Deserialize)]
@@ -19,6 +19,9 @@ struct Written {
     base: OneOrMore,
     /// Seeds; without any, each experiment's own.
     seeds: Option<Vec<u64>>,
+    /// Named sets of keys of the experiment, one after the other.
+    #[serde(default)]
+    variants: Table,
     /// Keys of the experiment, each with the values to try.
     #[serde(default)]
     grid: Table,
@@ -35,7 +38,14 @@ enum OneOrMore {
 pub(super) struct SweepFile {
     bases: Vec<(PathBuf, Source)>,
     seeds: Vec<u64>,
+    variants: Vec<Variant>,
     grid: Vec<(String, Vec<Value>)>,
+}
+
+/// A name and the keys that it stands for.
+struct Variant {
+    name: String,
+    keys: Vec<(String, Value)>,
 }
 
 /// One run of a sweep.
@@ -46,7 +56,7 @@ pub(super) struct Cell {
     pub experiment: Experiment,
     /// Its experiment file, as the sweep names it.
     pub base: String,
-    /// Its values of the grid's keys, in the grid's order.
+    /// Its variant, if there are any, and its values of the grid's keys, in the grid's order.
     pub values: Vec<(String, String)>,
     /// The command that makes the same run.
     pub command: String,
@@ -89,15 +99,25 @@ impl SweepFile {
                 }
             }
         }
+        let mut variants = Vec::new();
+        for (name, keys) in written.variants {
+            let Value::Table(keys) = keys else {
+                return Err(wrong(format!(
+                    "[variants] \"{name}\" = {keys}: expected a table of keys, such as {{ \
+                     \"method.sigma\" = 0.1 }}"
+                )));
+            };
+            variants.push(Variant { name, keys: keys.into_iter().collect() });
+        }
         if written.seeds.as_ref().is_some_and(Vec::is_empty) {
             return Err(wrong("seeds is empty: name one or more, or leave it out".into()));
         }
-        Ok(SweepFile { bases, seeds: written.seeds.unwrap_or_default(), grid })
+        Ok(SweepFile { bases, seeds: written.seeds.unwrap_or_default(), variants, grid })
     }
 
-    /// Every run: bases, then the grid with its last key fastest, then seeds.
-    pub fn cells(&self, tools: &Tools) -> Result<Vec<Cell>, Failure> {
-        let mut specs = Specs { tools, known: Vec::new() };
+    /// Every run: bases, then variants, then the grid with its last key fastest, then seeds.
+    pub fn cells(&self, tools: &ToolArguments) -> Result<Vec<Cell>, Failure> {
+        let mut tasks = Tasks { tools, known: Vec::new() };
         let mut points: Vec<Vec<(String, Value)>> = vec![Vec::new()];
         for (key, values) in &self.grid {
             let extend = |point: &Vec<(String, Value)>| {
@@ -110,13 +130,19 @@ impl SweepFile {
             points = points.iter().flat_map(extend).collect();
         }
         let mut cells = Vec::new();
+        let variants: Vec<Option<&Variant>> = match self.variants.as_slice() {
+            [] => vec![None],
+            variants => variants.iter().map(Some).collect(),
+        };
         for (path, source) in &self.bases {
-            for point in &points {
-                if self.seeds.is_empty() {
-                    cells.push(cell(path, source, point, None, &mut specs)?);
-                }
-                for &seed in &self.seeds {
-                    cells.push(cell(path, source, point, Some(seed), &mut specs)?);
+            for variant in &variants {
+                for point in &points {
+                    if self.seeds.is_empty() {
+                        cells.push(cell(path, source, *variant, point, None, &mut tasks)?);
+                    }
+                    for &seed in &self.seeds {
+                        cells.push(cell(path, source, *variant, point, Some(seed), &mut tasks)?);
+                    }
                 }
             }
         }
@@ -132,33 +158,41 @@ impl SweepFile {
     }
 }
 
-/// Environments that the cells share, each made once.
-struct Specs<'a> {
-    tools: &'a Tools,
-    known: Vec<(TaskSection, Spec)>,
+/// Tasks that the cells share, each made once.
+struct Tasks<'a> {
+    tools: &'a ToolArguments,
+    known: Vec<(TaskSection, Task)>,
 }
 
-impl Specs<'_> {
-    fn of(&mut self, experiment: &Experiment) -> Result<Spec, ExperimentError> {
-        if let Some((_, spec)) = self.known.iter().find(|(task, _)| *task == experiment.task) {
-            return Ok(spec.clone());
+impl Tasks<'_> {
+    fn of(&mut self, experiment: &Experiment) -> Result<Task, ExperimentError> {
+        if let Some((_, known)) = self.known.iter().find(|(task, _)| *task == experiment.task) {
+            return Ok(known.clone());
         }
-        let spec = experiment.task(self.tools)?.spec().clone();
-        self.known.push((experiment.task.clone(), spec.clone()));
-        Ok(spec)
+        let task = self.tools.task(experiment)?;
+        self.known.push((experiment.task.clone(), task.clone()));
+        Ok(task)
     }
 }
 
 fn cell(
     path: &Path,
     source: &Source,
+    variant: Option<&Variant>,
     point: &[(String, Value)],
     seed: Option<u64>,
-    specs: &mut Specs<'_>,
+    tasks: &mut Tasks<'_>,
 ) -> Result<Cell, Failure> {
     let mut source = source.clone();
     let mut name = source.name().to_owned();
     let mut command = format!("es-train train {}", path.display());
+    for (key, value) in variant.map_or(&[][..], |variant| &variant.keys) {
+        source.set_value(key, value.clone())?;
+        command += &format!(" --set '{key}={value}'");
+    }
+    if let Some(variant) = variant {
+        name += &format!("-{}", file_name(&Value::String(variant.name.clone())));
+    }
     for (key, value) in point {
         source.set_value(key, value.clone())?;
         let last = key.rsplit('.').next().unwrap_or(key);
@@ -170,13 +204,17 @@ fn cell(
         command += &format!(" --seed {seed}");
     }
     let (experiment, _) = source.resolve()?;
-    experiment.plan(&specs.of(&experiment)?)?;
+    experiment.plan(&tasks.of(&experiment)?)?;
     name += &format!("-seed{}", experiment.seed);
     Ok(Cell {
         name,
         experiment,
         base: path.display().to_string(),
-        values: point.iter().map(|(key, value)| (key.clone(), plain(value))).collect(),
+        values: variant
+            .map(|variant| ("variant".to_owned(), variant.name.clone()))
+            .into_iter()
+            .chain(point.iter().map(|(key, value)| (key.clone(), plain(value))))
+            .collect(),
         command,
     })
 }

@@ -6,7 +6,7 @@ use super::file::Cell;
 use crate::cli::Failure;
 use crate::record::{RunDirectory, Summary, write_atomically};
 
-const RESULTS: [&str; 12] = [
+const RESULTS: [&str; 16] = [
     "seed",
     "env",
     "solved",
@@ -18,6 +18,10 @@ const RESULTS: [&str; 12] = [
     "episodes",
     "wall_seconds",
     "theta_hash",
+    "final_error_rate",
+    "best_error_rate",
+    "final_test_error",
+    "final_lost_share",
     "command",
 ];
 
@@ -48,7 +52,7 @@ fn results(cell: &Cell, summary: &Summary) -> [String; RESULTS.len()] {
     let float = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:?}"));
     [
         cell.experiment.seed.to_string(),
-        cell.experiment.task.env.clone(),
+        cell.experiment.task.name().to_owned(),
         summary.solved.map_or(String::new(), |solved| solved.to_string()),
         summary.stop_reason.to_string(),
         float(summary.final_evaluation_mean),
@@ -58,6 +62,10 @@ fn results(cell: &Cell, summary: &Summary) -> [String; RESULTS.len()] {
         summary.episodes.to_string(),
         format!("{:.3}", summary.wall_seconds),
         summary.theta_hash.clone(),
+        float(summary.final_error_rate),
+        float(summary.best_error_rate),
+        float(summary.final_test_error),
+        float(summary.final_lost_share),
         cell.command.clone(),
     ]
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::exchange::{Gathered, Report, exchange, exchange_texts};
 use super::{Outcome, Search};
 use crate::comm::CommError;
-use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank};
+use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank, Returns};
 use crate::noise::Noise;
 use crate::policy::{ActionNoise, Statistics};
 use crate::schedule::{Piece, Share, dealt_together, share_out};
@@ -197,11 +197,13 @@ impl<S: Search> Evolution<S> {
         Interval {
             env_steps,
             episodes,
-            return_mean: mean,
-            return_std: variance.sqrt(),
-            return_min: finished().fold(f64::INFINITY, |least, (r, _)| least.min(r)),
-            return_max: finished().fold(f64::NEG_INFINITY, |most, (r, _)| most.max(r)),
-            episode_length_mean: env_steps as f64 / episodes as f64,
+            returns: Some(Returns {
+                mean,
+                std: variance.sqrt(),
+                min: finished().fold(f64::INFINITY, |least, (r, _)| least.min(r)),
+                max: finished().fold(f64::NEG_INFINITY, |most, (r, _)| most.max(r)),
+                length_mean: env_steps as f64 / episodes as f64,
+            }),
             faulted_members: outcomes.iter().filter(|o| o.mean_return.is_none()).count() as u64,
             episode_cap: self.cap,
             ..Interval::default()
@@ -281,7 +283,8 @@ impl<S: Search> Method for Evolution<S> {
         self.statistics.merge(&statistics);
         self.generation += 1;
         if self.settings.episode_cap == EpisodeCap::Adaptive {
-            self.cap = Some((2.0 * interval.episode_length_mean).ceil() as u32);
+            let mean = interval.returns.map_or(0.0, |returns| returns.length_mean);
+            self.cap = Some((2.0 * mean).ceil() as u32);
         }
         Ok(Interval {
             sigma: Some(step.sigma),

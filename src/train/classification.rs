@@ -1,0 +1,68 @@
+//! Judging a network on a data set: how many samples it takes for another class.
+
+use rayon::prelude::*;
+
+use crate::comm::{CommError, all_gather_equal, share};
+use crate::dataset::{DataSet, Samples};
+use crate::method::Rank;
+use crate::network::Architecture;
+use crate::record::Classification;
+
+/// Samples that a thread judges at a time.
+const PIECE: usize = 512;
+
+/// Judges parameters `theta` (P) on the data set's validation and test samples, shared out over all
+/// ranks and threads. Collective; class A.
+///
+/// # Errors
+/// If a rank fails.
+pub fn classify(
+    rank: &Rank<'_>,
+    architecture: &Architecture,
+    theta: &[f32],
+    data: &DataSet,
+) -> Result<Classification, CommError> {
+    let rate = |samples: &Samples| -> Result<f64, CommError> {
+        let mine = share(samples.len(), rank.comm.rank(), rank.comm.size());
+        let pieces: Vec<usize> = mine.clone().step_by(PIECE).collect();
+        let wrong: u64 = rank.crew.install(|| {
+            let judge = |first: usize| {
+                let last = (first + PIECE).min(mine.end);
+                count_wrong(architecture, theta, samples, first..last)
+            };
+            pieces.into_par_iter().map(judge).sum()
+        });
+        let all = all_gather_equal(rank.comm, &wrong.to_le_bytes())?;
+        let counts = all.as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes));
+        Ok(counts.sum::<u64>() as f64 / samples.len() as f64)
+    };
+    Ok(Classification {
+        error_rate: data.validation.as_ref().map(&rate).transpose()?,
+        test_error: rate(&data.test)?,
+    })
+}
+
+fn count_wrong(
+    architecture: &Architecture,
+    theta: &[f32],
+    samples: &Samples,
+    range: std::ops::Range<usize>,
+) -> u64 {
+    let mut network = architecture.network();
+    network.load(theta);
+    let mut input = vec![0.0; architecture.inputs];
+    let mut outputs = vec![0.0; architecture.outputs];
+    let mut wrong = 0;
+    for index in range {
+        for (x, &byte) in input.iter_mut().zip(samples.input(index)) {
+            *x = f32::from(byte) / 255.0;
+        }
+        network.forward(&input, &mut outputs);
+        let largest = (1..outputs.len())
+            .fold(0, |best, class| if outputs[class] > outputs[best] { class } else { best });
+        // Outputs that are not numbers are no answer.
+        let right = largest == usize::from(samples.label(index)) && !outputs[largest].is_nan();
+        wrong += u64::from(!right);
+    }
+    wrong
+}
