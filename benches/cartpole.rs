@@ -37,7 +37,8 @@ struct EvaluationSteps<'a>(&'a Cell<f64>);
 
 impl Recorder for EvaluationSteps<'_> {
     fn row(&mut self, row: &Row) -> Result<(), RecordError> {
-        let steps = row.evaluation.map_or(0.0, |e| e.length_mean * e.episodes as f64);
+        let evaluation = row.evaluation.and_then(|judgement| judgement.returns());
+        let steps = evaluation.map_or(0.0, |e| e.length_mean * e.episodes as f64);
         self.0.set(self.0.get() + steps);
         Ok(())
     }

@@ -87,7 +87,7 @@ fn an_adaptive_episode_cap_is_the_same_on_any_ranks_and_threads() {
         "CartPole-v1",
         "[policy]\nhidden = [16]\n[method]\npopulation = 24\nepisode_cap = \"adaptive\"\n",
     ));
-    let caps: Vec<&str> = result.rows.iter().map(|row| row[row.len() - 3].as_str()).collect();
+    let caps: Vec<&str> = result.rows.iter().map(|row| row[row.len() - 4].as_str()).collect();
     assert_eq!(caps[0], "", "the first generation has nothing to adapt to");
     assert!(caps[1..].iter().all(|cap| cap.parse::<u32>().unwrap() > 0), "{caps:?}");
 }

@@ -151,7 +151,7 @@ fn a_run_survives_members_that_fault_in_any_way() {
         let faulted = row.interval.faulted_members;
         assert!((3..=27).contains(&faulted), "{faulted}");
         assert_eq!(row.interval.episodes, 40 - faulted);
-        assert!(row.interval.return_mean.is_finite());
+        assert!(row.interval.returns.unwrap().mean.is_finite());
         assert!(row.cells().iter().all(|cell| cell != "NaN" && cell != "inf"), "{row:?}");
     }
     let events = heard.events.join("\n");
@@ -267,7 +267,7 @@ fn an_environment_of_the_users_own_trains() {
     let trainer = Trainer::on(Experiment::parse(text).unwrap(), task.unwrap());
     let summary = trainer.threads(2).recorder(&mut heard).run().unwrap();
     // Doing nothing costs 20; stepping straight to zero costs 0.5.
-    let first = heard.rows[0].interval.return_mean;
+    let first = heard.rows[0].interval.returns.unwrap().mean;
     let last = summary.final_evaluation_mean.unwrap();
     assert!(first < -10.0 && last > -1.0, "from {first} to {last}");
 }

@@ -16,6 +16,7 @@ mod affine;
 mod bf16;
 mod fixed;
 mod format;
+mod grid;
 // The file is named after its format. The module is not: it would hide the primitive type here.
 #[path = "f32.rs"]
 mod float;
@@ -33,6 +34,7 @@ pub use bf16::Bf16;
 pub use fixed::Fixed;
 pub use float::F32;
 pub use format::{Accumulate, Format, FormatError, Formats, LnsAddition};
+pub use grid::Grid;
 pub use int8::Int8;
 pub use lns::Lns;
 pub use matmul::{Matmul, matmul};

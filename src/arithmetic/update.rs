@@ -50,6 +50,15 @@ pub struct Random {
     pub first: usize,
 }
 
+impl Random {
+    /// The number of a weight, so many places after the first.
+    pub fn draw(self, offset: usize) -> u32 {
+        let stream = derive(self.seed, Purpose::StochasticRounding, self.step, 0, 0);
+        let place = (self.first + offset) as u64;
+        (mix(stream.wrapping_add(place.wrapping_mul(GOLDEN))) >> 32) as u32
+    }
+}
+
 /// The weights' share of a rule's memory.
 pub struct Update<A: Arithmetic> {
     rule: UpdateRule,
@@ -163,13 +172,10 @@ fn stochastic<A: Arithmetic>(
     let (weight, gradient) = (&mut weight[..w.len()], &mut gradient[..w.len()]);
     arithmetic.decode(w, weight);
     arithmetic.decode(g, gradient);
-    let stream = derive(random.seed, Purpose::StochasticRounding, random.step, 0, 0);
     for (o, w) in w.iter_mut().enumerate() {
         if g[o] != A::ZERO {
             let exact = f64::from(weight[o]) + f64::from(factor) * f64::from(gradient[o]);
-            let place = (random.first + o) as u64;
-            let drawn = mix(stream.wrapping_add(place.wrapping_mul(GOLDEN)));
-            *w = arithmetic.round_stochastically(exact, (drawn >> 32) as u32);
+            *w = arithmetic.round_stochastically(exact, random.draw(o));
         }
     }
 }

@@ -44,7 +44,8 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
     match &experiment.method {
         MethodSection::OpenaiEs(method) => text += &sent(&experiment, method, &plan, parameters),
         MethodSection::Synchronous(_) => {
-            let updates = plan.most_updates.map_or("no count ends it".to_owned(), |n| n.to_string());
+            let updates =
+                plan.most_updates.map_or("no count ends it".to_owned(), |n| n.to_string());
             text += &format!(
                 "# {} training samples, updates until the end: {updates}\n# one worker: nothing is \
                  sent, and every rank does the same work\n",

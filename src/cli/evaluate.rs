@@ -125,10 +125,17 @@ fn on_samples(
     let rank = Rank { comm: &Solo, crew: &crew };
     let Some(data) = task.data() else { unreachable!("it was made of samples") };
     let errors = classify(&rank, &plan.architecture, &policy.theta, data)?;
-    let mut text = format!("{}, policy of row {} in {}", policy.env, policy.generation, plan.architecture.formats);
+    let mut text = format!(
+        "{}, policy of row {} in {}",
+        policy.env, policy.generation, plan.architecture.formats
+    );
     if let (Some(rate), Some(samples)) = (errors.error_rate, &data.validation) {
         text += &format!(": validation error {:.2} % of {}", 100.0 * rate, samples.len());
     }
-    print(&format!("{text}, test error {:.2} % of {}\n", 100.0 * errors.test_error, data.test.len()));
+    print(&format!(
+        "{text}, test error {:.2} % of {}\n",
+        100.0 * errors.test_error,
+        data.test.len()
+    ));
     Ok(0)
 }

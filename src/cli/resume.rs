@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::signals::Signals;
 use super::train::{Prepared, run_on};
-use super::{Failure, PlaceArguments, complain, job, print, ToolArguments};
+use super::{Failure, PlaceArguments, ToolArguments, complain, job, print};
 use crate::experiment::Source;
 use crate::record::RunDirectory;
 

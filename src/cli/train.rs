@@ -212,8 +212,9 @@ pub(super) fn run_on(
         }
         // Every rank has come to the same end: rank 0 speaks for all.
         Err(
-            error
-            @ (TrainError::Method(MethodError::AllFaulted { .. } | MethodError::Diverged { .. })
+            error @ (TrainError::Method(
+                MethodError::AllFaulted { .. } | MethodError::Diverged { .. },
+            )
             | TrainError::Experiment(_)),
         ) => {
             let failure = Failure::from(error);

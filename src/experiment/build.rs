@@ -5,7 +5,7 @@ use std::path::Path;
 use es_envs::{Setting, Tools};
 
 use super::{
-    Experiment, ExperimentError, MethodSection, SynchronousSection, TaskSection, validate,
+    Experiment, ExperimentError, Master, MethodSection, SynchronousSection, TaskSection, validate,
 };
 use crate::dataset;
 use crate::method::evolution::{Evolution, EvolutionSettings, OpenaiEs, OpenaiEsSettings};
@@ -212,6 +212,8 @@ impl Experiment {
             optimizer: self.optimizer_rule(),
             update: method.update,
             noise: method.noise,
+            kept_in: (self.arithmetic.master == Master::Format)
+                .then_some((plan.policy.architecture.formats, self.arithmetic.update)),
         };
         Ok(OpenaiEs::new(settings, theta, rank)?)
     }

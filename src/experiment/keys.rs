@@ -222,6 +222,13 @@ mod tests {
         let value: toml::Value = toml::from_str(&experiment.to_toml()).unwrap();
         let mut written = Vec::new();
         paths(&value, "", &mut written);
+        let of_data = Experiment::parse("[task]\ndataset = \"mnist\"\n[stop]\nepochs = 1").unwrap();
+        let value: toml::Value = toml::from_str(&of_data.to_toml()).unwrap();
+        let mut of_data = Vec::new();
+        paths(&value, "", &mut of_data);
+        for (path, _) in &of_data {
+            assert!(KEYS.iter().any(|key| key.path == path), "`{path}` is not in KEYS");
+        }
         for (path, default) in &written {
             let key = KEYS.iter().find(|key| key.path == path);
             let key = key.unwrap_or_else(|| panic!("`{path}` is not in KEYS"));

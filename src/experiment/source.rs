@@ -277,9 +277,19 @@ impl Source {
 
     fn method(&self) -> Result<MethodSection, ExperimentError> {
         let mut table: Table = self.section("method")?;
-        let usual = if self.is_of_data() { "synchronous" } else { "openai-es" };
+        let of_data = self.is_of_data();
+        let usual = if of_data { "synchronous" } else { "openai-es" };
         let name = table.remove("name").unwrap_or_else(|| Value::String(usual.into()));
         match name.as_str() {
+            // Before its keys are read, which another method may not have.
+            Some("openai-es" | "synchronous") if name.as_str() != Some(usual) => {
+                let task = if of_data { "a data set" } else { "an environment" };
+                Err(ExperimentError::Value {
+                    key: "method.name".into(),
+                    given: name.to_string(),
+                    expected: format!("{usual:?}, because the task is {task}"),
+                })
+            }
             Some("synchronous") => {
                 Ok(MethodSection::Synchronous(self.read("method", Value::Table(table))?))
             }

@@ -43,14 +43,11 @@ pub(super) fn check_batch(batch_size: usize, samples: usize) -> Result<(), Exper
 
 /// Checks that task, method and the keys that go with them are of one kind.
 fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
-    let Experiment { task, arithmetic, method, optimizer, evaluation, stop, .. } = experiment;
+    let Experiment { task, arithmetic, optimizer, evaluation, stop, .. } = experiment;
     let both = task.dataset.is_some() && !task.env.is_empty();
     require(!both, "task.env", format!("{:?} with a dataset", task.env), "only one of the two")?;
-    let evolves = matches!(method, MethodSection::OpenaiEs(_));
     let none = |given: bool, key: &str, expected: &str| require(!given, key, "(given)", expected);
-    let Some(dataset) = &task.dataset else {
-        let given = format!("{:?}", method.name());
-        require(evolves, "method.name", given, "\"openai-es\", because task.env is an environment")?;
+    if task.dataset.is_none() {
         let of_data = "no such key: it belongs to data sets";
         none(evaluation.every_samples.is_some(), "evaluation.every_samples", of_data)?;
         none(evaluation.every_epochs.is_some(), "evaluation.every_epochs", of_data)?;
@@ -64,10 +61,7 @@ fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
         let expected = "\"plain\", because theta is kept in f32; arithmetic.master = \"format\" \
                         keeps it in the format of arithmetic.elsewhere";
         return require(!update, "arithmetic.update", format!("{:?}", arithmetic.update), expected);
-    };
-    let given = format!("{:?}", method.name());
-    let expected = format!("\"synchronous\", because {dataset} has samples and no episodes");
-    require(!evolves, "method.name", given, &expected)?;
+    }
     let of_episodes = "no such key: a data set has no episodes";
     none(evaluation.every_env_steps.is_some(), "evaluation.every_env_steps", of_episodes)?;
     none(stop.evaluation_return.is_some(), "stop.evaluation_return", of_episodes)?;

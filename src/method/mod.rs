@@ -9,8 +9,8 @@ pub mod gradient;
 
 use crate::comm::{CommError, Communicator};
 use crate::crew::Crew;
-use crate::noise::TableError;
 use crate::network::Diverged;
+use crate::noise::TableError;
 use crate::policy::Statistics;
 
 /// The methods by name, for `method.name`.
@@ -189,7 +189,7 @@ pub trait Method {
     fn theta(&self) -> &[f32];
 
     /// The parameters' bits as they are stored, if that is not as [`Method::theta`].
-    fn codes(&self) -> Option<&[u8]> {
+    fn codes(&self) -> Option<Vec<u8>> {
         None
     }
 

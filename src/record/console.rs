@@ -83,12 +83,11 @@ impl Console {
             .map(|limit| limit.saturating_sub(row.env_steps) as f64 / self.rate)
             .filter(|_| self.rate > 0.0);
         // Updates come in rows of one length.
-        let by_updates = limits.updates.zip(NonZeroU64::new(row.interval.updates)).map(
-            |(limit, updates)| {
+        let by_updates =
+            limits.updates.zip(NonZeroU64::new(row.interval.updates)).map(|(limit, updates)| {
                 let rows = limit.saturating_sub(row.updates) as f64 / updates.get() as f64;
                 rows * self.pace
-            },
-        );
+            });
         let by_updates = by_updates.filter(|_| self.pace > 0.0);
         let by_time = limits.wall_seconds.map(|limit| (limit - row.wall_seconds).max(0.0));
         [by_generations, by_steps, by_updates, by_time].into_iter().flatten().reduce(f64::min)
@@ -178,7 +177,8 @@ impl Recorder for Console {
             None => "finished",
         };
         if let Some(test_error) = summary.final_test_error {
-            let validation = summary.final_error_rate.map(|e| format!("validation error {}, ", percent(e)));
+            let validation =
+                summary.final_error_rate.map(|e| format!("validation error {}, ", percent(e)));
             let threshold = run.threshold.map(|t| format!(" (threshold {})", percent(t)));
             self.say(&format!(
                 "{verdict}: {}, {}test error {}{}, after {} samples and {} of training (stopped by \

@@ -29,7 +29,7 @@ pub(super) struct Run<'a> {
 /// The fingerprint of a method's state.
 fn fingerprint(method: &dyn Method) -> String {
     match method.codes() {
-        Some(codes) => codes_hash(codes, method.statistics()),
+        Some(codes) => codes_hash(&codes, method.statistics()),
         None => theta_hash(method.theta(), method.statistics()),
     }
 }
@@ -86,9 +86,10 @@ impl Run<'_> {
         let samples_before = self.counters.samples;
         self.counters.samples += interval.samples;
         self.counters.updates += interval.updates;
-        self.counters.lost_share = interval.lost_updates.zip(interval.attempted_updates).map(
-            |(lost, attempted)| lost as f64 / (attempted.max(1)) as f64,
-        );
+        self.counters.lost_share = interval
+            .lost_updates
+            .zip(interval.attempted_updates)
+            .map(|(lost, attempted)| lost as f64 / (attempted.max(1)) as f64);
         self.counters.wall_seconds = pulse.wall_seconds;
         self.tell_of_trouble(&interval, recorder)?;
 

@@ -24,8 +24,8 @@ const GROUP_BYTES: usize = 4;
 const COUNT_BYTES: usize = 4;
 const TIMES_BYTES: usize = 32;
 
-/// Partial sums of three norms, for each noise block of a sharded update.
-const NORM_BYTES: usize = 24;
+/// Partial sums of three norms and two counts, for each noise block of a sharded update.
+const NORM_BYTES: usize = 40;
 
 /// Longest text that a rank sends: a Python traceback has room.
 const TEXT_BYTES: usize = 4096;

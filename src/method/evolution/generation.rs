@@ -286,6 +286,8 @@ impl<S: Search> Method for Evolution<S> {
             let mean = interval.returns.map_or(0.0, |returns| returns.length_mean);
             self.cap = Some((2.0 * mean).ceil() as u32);
         }
+        // Single precision loses next to nothing, and is not counted.
+        let kept = self.search.codes().map(drop);
         Ok(Interval {
             sigma: Some(step.sigma),
             learning_rate: Some(step.learning_rate),
@@ -294,6 +296,8 @@ impl<S: Search> Method for Evolution<S> {
             update_ratio: (step.norms.parameters > 0.0)
                 .then(|| step.norms.step / step.norms.parameters),
             evaluate_seconds,
+            lost_updates: kept.map(|()| step.norms.tally.lost),
+            attempted_updates: kept.map(|()| step.norms.tally.attempted),
             update_seconds: step.update_seconds,
             communicate_seconds: communicate_seconds + step.communicate_seconds,
             idle_fraction,
@@ -304,6 +308,10 @@ impl<S: Search> Method for Evolution<S> {
 
     fn theta(&self) -> &[f32] {
         self.search.theta()
+    }
+
+    fn codes(&self) -> Option<Vec<u8>> {
+        self.search.codes()
     }
 
     fn statistics(&self) -> &Statistics {

@@ -18,6 +18,7 @@ pub use openai_es::{OpenaiEs, OpenaiEsSettings};
 pub use update::{UpdateMode, Workload};
 
 use super::{MethodError, MethodState, Rank};
+use crate::arithmetic::Tally;
 
 /// What became of one member: its mean return, or nothing if it faulted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -37,6 +38,8 @@ pub struct StepNorms {
     pub step: f64,
     /// Length of theta after it.
     pub parameters: f64,
+    /// What became of the parameters' steps, if theta is kept in a narrow format.
+    pub tally: Tally,
 }
 
 /// One report of a step.
@@ -83,6 +86,11 @@ pub trait Search: Send + Sync {
 
     /// The unperturbed parameters (P).
     fn theta(&self) -> &[f32];
+
+    /// The parameters' bits as they are stored, if not as f32.
+    fn codes(&self) -> Option<Vec<u8>> {
+        None
+    }
 
     /// Brings the state to rank 0, which gets `Some`. Collective.
     ///

@@ -19,12 +19,18 @@
 //! 4. A generation has a fixed number of members; the code went on until both a number of episodes
 //!    and a number of steps were reached, which depends on who finishes first.
 //! 5. Ties share their mean rank (see [`FitnessShaping`]).
+//!
+//! With `arithmetic.master = "format"` theta is a vector of the policy's own narrow format, and so
+//! is the residual of compensated steps: perturbations sigma * epsilon are rounded to the format
+//! and added in it, and the optimizer's step is taken by `arithmetic.update` (see
+//! [`UpdateRule`]).
 
 use std::time::Instant;
 
 use super::fitness::shape;
-use super::update::{Pairs, Stepper, Workload};
+use super::update::{Descent, Keeping, Pairs, Stepper, Workload};
 use super::{FitnessShaping, NoiseSource, Outcome, Search, SearchStep, UpdateMode};
+use crate::arithmetic::{Formats, Grid, UpdateRule};
 use crate::method::{MethodError, MethodState, Rank};
 use crate::noise::{Noise, Perturbations, Table, TableError};
 use crate::optimizer::{Optimizer, Schedule, StepInfo};
@@ -56,6 +62,8 @@ pub struct OpenaiEsSettings {
     pub update: UpdateMode,
     /// Where the perturbations come from.
     pub noise: NoiseSource,
+    /// The format theta is kept in, and how it takes its steps there; `None` for f32.
+    pub kept_in: Option<(Formats, UpdateRule)>,
 }
 
 /// The method's state.
@@ -64,6 +72,15 @@ pub struct OpenaiEs {
     noise: Perturbations,
     theta: Vec<f32>,
     stepper: Stepper,
+    kept: Option<Kept>,
+}
+
+/// How theta is kept in a narrow format.
+struct Kept {
+    grid: Box<dyn Grid>,
+    rule: UpdateRule,
+    /// As many zeros as theta has elements: what perturbations are added to before rounding.
+    origin: Vec<f32>,
 }
 
 impl OpenaiEs {
@@ -76,9 +93,14 @@ impl OpenaiEs {
     /// If the noise table is shorter than theta.
     pub fn new(
         settings: OpenaiEsSettings,
-        theta: Vec<f32>,
+        mut theta: Vec<f32>,
         rank: &Rank<'_>,
     ) -> Result<Self, TableError> {
+        let kept = settings.kept_in.map(|(formats, rule)| {
+            let grid = formats.grid();
+            grid.round(&mut theta);
+            Kept { grid, rule, origin: vec![0.0; theta.len()] }
+        });
         let workload = Workload {
             pairs: settings.population / 2,
             parameters: theta.len(),
@@ -86,7 +108,8 @@ impl OpenaiEs {
             threads: rank.crew.threads(),
         };
         let sharded = settings.update.is_sharded(workload);
-        let slots = settings.optimizer.slots().len();
+        let residual = kept.as_ref().is_some_and(|kept| kept.rule == UpdateRule::Kahan);
+        let slots = settings.optimizer.slots().len() + usize::from(residual);
         let stepper = Stepper::new(rank.comm, theta.len(), slots, sharded);
         let noise = match settings.noise {
             NoiseSource::BoxMuller => {
@@ -97,7 +120,17 @@ impl OpenaiEs {
                 Perturbations::Table(Table::new(rank.comm, settings.seed, length)?)
             }
         };
-        Ok(OpenaiEs { settings, noise, theta, stepper })
+        Ok(OpenaiEs { settings, noise, theta, stepper, kept })
+    }
+
+    /// What the vectors that a step remembers are called in a checkpoint.
+    fn slot_names(&self) -> Vec<String> {
+        let residual = self.kept.as_ref().filter(|kept| kept.rule == UpdateRule::Kahan);
+        let slots = self.settings.optimizer.slots().iter();
+        slots
+            .map(|name| format!("optimizer.{name}"))
+            .chain(residual.map(|_| "residual".to_owned()))
+            .collect()
     }
 
     fn sigma(&self, generation: u64) -> f64 {
@@ -139,7 +172,15 @@ impl Search for OpenaiEs {
     fn write_group(&self, generation: u64, group: usize, members: &mut [Vec<f32>]) {
         let [plus, minus] = members else { panic!("a pair has two members") };
         let sigma = self.sigma(generation) as f32;
-        self.noise.perturb_pair(generation, group as u64, sigma, &self.theta, plus, minus);
+        let group = group as u64;
+        match &self.kept {
+            None => self.noise.perturb_pair(generation, group, sigma, &self.theta, plus, minus),
+            Some(Kept { grid, origin, .. }) => {
+                self.noise.perturb_pair(generation, group, sigma, origin, plus, minus);
+                grid.add_to(&self.theta, plus);
+                grid.add_to(&self.theta, minus);
+            }
+        }
     }
 
     fn step(
@@ -152,14 +193,18 @@ impl Search for OpenaiEs {
         let weights = self.weights(outcomes);
         let learning_rate = self.learning_rate(generation);
         let pairs = Pairs { noise: &self.noise, generation, weights: &weights };
-        self.stepper.compute(
-            rank.crew,
-            &pairs,
-            self.settings.weight_decay,
-            self.settings.optimizer.as_ref(),
-            StepInfo { number: generation + 1, learning_rate },
-            &mut self.theta,
-        );
+        let keeping = self.kept.as_ref().map(|kept| Keeping {
+            grid: kept.grid.as_ref(),
+            rule: kept.rule,
+            seed: self.settings.seed,
+        });
+        let descent = Descent {
+            weight_decay: self.settings.weight_decay,
+            optimizer: self.settings.optimizer.as_ref(),
+            info: StepInfo { number: generation + 1, learning_rate },
+            keeping,
+        };
+        self.stepper.compute(rank.crew, &pairs, &descent, &mut self.theta);
         let update_seconds = began.elapsed().as_secs_f64();
         let began = Instant::now();
         let norms = self.stepper.exchange(rank.comm, &mut self.theta)?;
@@ -176,20 +221,25 @@ impl Search for OpenaiEs {
         &self.theta
     }
 
+    fn codes(&self) -> Option<Vec<u8>> {
+        self.kept.as_ref().map(|kept| kept.grid.codes(&self.theta))
+    }
+
     fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
         let Some(slots) = self.stepper.gather_slots(rank.comm)? else { return Ok(None) };
-        let names = self.settings.optimizer.slots().iter().map(|name| format!("optimizer.{name}"));
+        let names = self.slot_names();
         let mut vectors = vec![("theta".to_owned(), self.theta.clone())];
-        vectors.extend(names.zip(slots));
+        vectors.extend(names.into_iter().zip(slots));
         Ok(Some(MethodState { vectors, ..MethodState::default() }))
     }
 
     fn restore(&mut self, state: &MethodState) -> Result<(), MethodError> {
         let parameters = self.theta.len();
         self.theta.copy_from_slice(state.vector("theta", parameters)?);
-        let names = self.settings.optimizer.slots().iter();
+        let names = self.slot_names();
         let slots = names
-            .map(|name| state.vector(&format!("optimizer.{name}"), parameters))
+            .iter()
+            .map(|name| state.vector(name, parameters))
             .collect::<Result<Vec<_>, _>>()?;
         self.stepper.restore_slots(&slots);
         Ok(())

@@ -15,6 +15,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::StepNorms;
+use crate::arithmetic::{Grid, Random, Tally, UpdateRule};
 use crate::comm::{CommError, Communicator, share};
 use crate::crew::Crew;
 use crate::noise::{BLOCK, Perturbations};
@@ -100,8 +101,48 @@ pub(super) struct Pairs<'a> {
     pub weights: &'a [f32],
 }
 
-/// Sums of squares over one noise block: gradient, step, theta.
-type Squares = [f64; 3];
+/// Sums over one noise block: squares of gradient, step and theta; steps attempted and lost.
+type Squares = [f64; 5];
+
+/// How the gradient becomes a step.
+pub(super) struct Descent<'a> {
+    /// Pull of theta towards zero.
+    pub weight_decay: f32,
+    pub optimizer: &'a dyn Optimizer,
+    pub info: StepInfo,
+    /// How theta is kept, if not as f32.
+    pub keeping: Option<Keeping<'a>>,
+}
+
+/// How theta is kept in a narrow format.
+pub(super) struct Keeping<'a> {
+    pub grid: &'a dyn Grid,
+    pub rule: UpdateRule,
+    /// The run's seed, for stochastic rounding.
+    pub seed: u64,
+}
+
+impl Keeping<'_> {
+    /// One block's step: the optimizer's, taken by theta in its format. The last slot is the
+    /// residual, if the rule has one.
+    fn step(
+        &self,
+        info: StepInfo,
+        optimizer: &dyn Optimizer,
+        gradient: &[f32],
+        mut slots: Vec<&mut [f32]>,
+        block: usize,
+        theta: &mut [f32],
+    ) -> Tally {
+        let residual = if self.rule == UpdateRule::Kahan { slots.pop() } else { None };
+        // Where theta is, decides no optimizer's step.
+        let mut step = [0.0; BLOCK];
+        let step = &mut step[..theta.len()];
+        optimizer.step(info, gradient, &mut slots, step);
+        let random = Random { seed: self.seed, step: info.number, first: block * BLOCK };
+        self.grid.step(self.rule, theta, residual.unwrap_or_default(), step, random)
+    }
+}
 
 /// The part of the update that one rank does, and the optimizer's memory for it.
 pub(super) struct Stepper {
@@ -130,7 +171,7 @@ impl Stepper {
             slots: vec![vec![0.0; slice.len()]; slots],
             slice,
             shards,
-            squares: vec![[0.0; 3]; parameters.div_ceil(BLOCK)],
+            squares: vec![[0.0; 5]; parameters.div_ceil(BLOCK)],
         }
     }
 
@@ -139,11 +180,10 @@ impl Stepper {
         &mut self,
         crew: &Crew,
         pairs: &Pairs<'_>,
-        weight_decay: f32,
-        optimizer: &dyn Optimizer,
-        info: StepInfo,
+        descent: &Descent<'_>,
         theta: &mut [f32],
     ) {
+        let Descent { weight_decay, optimizer, info, ref keeping } = *descent;
         let first = self.slice.start / BLOCK;
         let parameters = theta.len();
         let blocks = first..self.slice.end.div_ceil(BLOCK);
@@ -174,8 +214,15 @@ impl Stepper {
                 }
                 let mut before = [0.0; BLOCK];
                 before[..theta.len()].copy_from_slice(theta);
-                optimizer.step(info, gradient, &mut slots, theta);
-                *squares = [0.0; 3];
+                *squares = [0.0; 5];
+                match keeping {
+                    None => optimizer.step(info, gradient, &mut slots, theta),
+                    Some(keeping) => {
+                        let tally = keeping.step(info, optimizer, gradient, slots, block, theta);
+                        squares[3] = tally.attempted as f64;
+                        squares[4] = tally.lost as f64;
+                    }
+                }
                 for ((&g, &t), &b) in gradient.iter().zip(&*theta).zip(&before) {
                     let (g, t, step) = (f64::from(g), f64::from(t), f64::from(t - b));
                     squares[0] += g * g;
@@ -207,14 +254,15 @@ impl Stepper {
 
     /// Partial sums of the blocks of a slice unit are added first, then the units, all in order.
     fn norms(&self) -> StepNorms {
-        let mut total = [0.0; 3];
+        let mut total = [0.0; 5];
         for unit in self.squares.chunks(SLICE_UNIT / BLOCK) {
             for (index, sum) in total.iter_mut().enumerate() {
                 *sum += unit.iter().fold(0.0, |partial, squares| partial + squares[index]);
             }
         }
-        let [gradient, step, parameters] = total.map(f64::sqrt);
-        StepNorms { gradient, step, parameters }
+        let [attempted, lost] = [total[3] as u64, total[4] as u64];
+        let [gradient, step, parameters, ..] = total.map(f64::sqrt);
+        StepNorms { gradient, step, parameters, tally: Tally { attempted, lost } }
     }
 
     /// The whole slots (P each) on rank 0. Collective.

@@ -111,7 +111,8 @@ impl Synchronous {
         let training = &self.data.training;
         let inputs: Vec<&[u8]> =
             chosen.iter().map(|&sample| training.input(sample as usize)).collect();
-        let labels: Vec<u8> = chosen.iter().map(|&sample| training.label(sample as usize)).collect();
+        let labels: Vec<u8> =
+            chosen.iter().map(|&sample| training.label(sample as usize)).collect();
         let learning_rate = self.learning_rate();
         let random = Random { seed: self.settings.seed, step: self.updates, first: 0 };
         let batch = Batch { inputs: &inputs, labels: &labels };
@@ -170,8 +171,8 @@ impl Method for Synchronous {
         &self.theta
     }
 
-    fn codes(&self) -> Option<&[u8]> {
-        Some(self.learner.codes())
+    fn codes(&self) -> Option<Vec<u8>> {
+        Some(self.learner.codes().to_vec())
     }
 
     fn statistics(&self) -> &Statistics {
