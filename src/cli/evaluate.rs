@@ -2,21 +2,17 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 use es_envs::Setting;
 
+use super::judge::{Exam, Judged, judge};
 use super::render::film;
 use super::{Failure, ToolArguments, print};
 use crate::arithmetic::{Format, Formats};
 use crate::comm::Solo;
-use crate::crew::Crew;
-use crate::dataset::{self, Split};
-use crate::method::Rank;
-use crate::record::{Film, PolicyFile, RunDirectory};
-use crate::seed::Purpose;
-use crate::task::Task;
-use crate::train::{Seeds, classify, default_threads, evaluate};
+use crate::dataset::Samples;
+use crate::record::{Film, Judgement, PolicyFile, RunDirectory};
+use crate::train::default_threads;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct EvaluateArguments {
@@ -51,91 +47,78 @@ pub(super) fn run(arguments: &EvaluateArguments) -> Result<u8, Failure> {
         Film::new(path, 1.0, 0)?;
     }
     let policy = RunDirectory::policy(&arguments.run)?;
-    if let Some(split) = policy.split {
-        return on_samples(arguments, &policy, split);
-    }
-    let setting = Setting {
-        options: policy.options.clone(),
-        tools: arguments.tools.tools(),
-        pictures: false,
-    };
-    let task = Task::registered(&policy.env, setting.clone())
-        .with_context(|| format!("{}", arguments.run.display()))?
-        .fresh(policy.fresh);
-    let plan = policy
-        .plan(task.spec(), arguments.arithmetic.map(Formats::uniform))
-        .map_err(|error| Failure::failed(error.to_string()))?;
-    let crew = Crew::new(default_threads(&Solo), &task, &plan, 0).context("cannot start")?;
-    crew.each_worker().for_each(|mut worker| policy.load_into(&mut worker.policy));
-    let rank = Rank { comm: &Solo, crew: &crew };
-    // Generation 0 has no evaluation in training, so these episodes are nobody else's.
-    let seeds = Seeds { seed: arguments.seed, purpose: Purpose::Evaluation, generation: 0 };
-    let result = evaluate(&rank, &policy.theta, seeds, arguments.episodes)?;
-    for mut worker in crew.each_worker() {
-        worker.warnings.drain(..).for_each(|warning| eprintln!("es-train: warning: {warning}"));
-    }
-    let Some(result) = result else {
-        return Err(Failure::failed("not one episode had a return"));
-    };
-    print(&format!(
-        "{}, policy of generation {} in {}: mean return {:.3} (std {:.3}, min {:.3}, max {:.3}), \
-         mean length {:.1}, {} episodes\n",
-        policy.env,
-        policy.generation,
-        plan.architecture.formats,
-        result.mean,
-        result.std,
-        result.min,
-        result.max,
-        result.length_mean,
-        result.episodes,
-    ));
-    if let Some(path) = &arguments.render {
-        print(&film(&policy, &plan, setting, arguments.seed, path)?);
-    }
-    if result.episodes < arguments.episodes {
-        return Err(Failure::failed(format!(
-            "{} of {} episodes had no return",
-            arguments.episodes - result.episodes,
-            arguments.episodes
-        )));
-    }
-    Ok(0)
-}
-
-/// Judges the policy of a data set.
-fn on_samples(
-    arguments: &EvaluateArguments,
-    policy: &PolicyFile,
-    split: Split,
-) -> Result<u8, Failure> {
-    if arguments.render.is_some() {
+    if policy.split.is_some() && arguments.render.is_some() {
         return Err(Failure::usage(format!(
             "--render: {} has samples and no episodes to film",
             policy.env
         )));
     }
-    let data = dataset::load(&policy.env, split, arguments.tools.data.as_deref())
-        .map_err(|error| Failure::failed(error.to_string()))?;
-    let task = Task::of_data(data);
-    let plan = policy
-        .plan(task.spec(), arguments.arithmetic.map(Formats::uniform))
-        .map_err(|error| Failure::failed(error.to_string()))?;
-    let crew = Crew::new(default_threads(&Solo), &task, &plan, 0).context("cannot start")?;
-    let rank = Rank { comm: &Solo, crew: &crew };
-    let Some(data) = task.data() else { unreachable!("it was made of samples") };
-    let errors = classify(&rank, &plan.architecture, &policy.theta, data)?;
-    let mut text = format!(
-        "{}, policy of row {} in {}",
-        policy.env, policy.generation, plan.architecture.formats
-    );
-    if let (Some(rate), Some(samples)) = (errors.error_rate, &data.validation) {
-        text += &format!(": validation error {:.2} % of {}", 100.0 * rate, samples.len());
+    let judged = judge(
+        &policy,
+        &Exam {
+            formats: arguments.arithmetic.map(Formats::uniform),
+            episodes: arguments.episodes,
+            seed: arguments.seed,
+            threads: default_threads(&Solo),
+            tools: &arguments.tools,
+        },
+    )
+    .map_err(|failure| Failure {
+        message: format!("{}: {}", arguments.run.display(), failure.message),
+        ..failure
+    })?;
+    for warning in &judged.warnings {
+        eprintln!("es-train: warning: {warning}");
     }
-    print(&format!(
-        "{text}, test error {:.2} % of {}\n",
-        100.0 * errors.test_error,
-        data.test.len()
-    ));
-    Ok(0)
+    print(&describe(&policy, &judged));
+    if let Some(work) = &judged.work {
+        print(&format!("{}\n", work.describe()));
+    }
+    if let Some(path) = &arguments.render {
+        let setting = Setting {
+            options: policy.options.clone(),
+            tools: arguments.tools.tools(),
+            pictures: true,
+        };
+        print(&film(&policy, &judged.plan, setting, arguments.seed, path)?);
+    }
+    match judged.judgement.returns() {
+        Some(returns) if returns.episodes < arguments.episodes => Err(Failure::failed(format!(
+            "{} of {} episodes had no return",
+            arguments.episodes - returns.episodes,
+            arguments.episodes
+        ))),
+        _ => Ok(0),
+    }
+}
+
+/// What came out, in a line.
+fn describe(policy: &PolicyFile, judged: &Judged) -> String {
+    let formats = judged.plan.architecture.formats;
+    match (judged.judgement, judged.task.data()) {
+        (Judgement::Returns(result), _) => format!(
+            "{}, policy of generation {} in {formats}: mean return {:.3} (std {:.3}, min {:.3}, \
+             max {:.3}), mean length {:.1}, {} episodes\n",
+            policy.env,
+            policy.generation,
+            result.mean,
+            result.std,
+            result.min,
+            result.max,
+            result.length_mean,
+            result.episodes,
+        ),
+        (Judgement::Errors(errors), data) => {
+            let size = |samples: Option<&Samples>| samples.map_or(0, Samples::len);
+            let validation = data.and_then(|data| data.validation.as_ref());
+            let mut text =
+                format!("{}, policy of row {} in {formats}: ", policy.env, policy.generation);
+            if let Some(rate) = errors.error_rate {
+                text +=
+                    &format!("validation error {:.2} % of {}, ", 100.0 * rate, size(validation));
+            }
+            let tested = size(data.map(|data| &data.test));
+            text + &format!("test error {:.2} % of {tested}\n", 100.0 * errors.test_error)
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod check;
 mod evaluate;
 mod fetch;
 mod job;
+mod judge;
 mod list;
 mod render;
 mod resume;

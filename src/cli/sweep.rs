@@ -2,6 +2,7 @@
 //! was interrupted goes on.
 
 mod file;
+mod formats;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -79,6 +80,10 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     });
     let finished = table::write(&out, &cells)?;
     eprintln!("{finished} of {} runs finished; {}", cells.len(), out.join("table.csv").display());
+    if !sweep.evaluate_in.is_empty() && !signals.came() {
+        formats::write(&out, &cells, &sweep.evaluate_in, &arguments.tools, cores)?;
+        eprintln!("judged in other formats: {}", out.join("formats.csv").display());
+    }
     let failed = failures.into_inner() > 0;
     Ok(match (failed, signals.came()) {
         (true, _) => FAILED,

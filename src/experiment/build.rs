@@ -141,6 +141,27 @@ impl Experiment {
         }
     }
 
+    /// How a gradient method steps; without one, as plainly as can be.
+    pub fn learner_settings(&self) -> LearnerSettings {
+        let MethodSection::Synchronous(method) = &self.method else {
+            return LearnerSettings::default();
+        };
+        LearnerSettings {
+            momentum: self.optimizer.momentum as f32,
+            nesterov: self.optimizer.nesterov,
+            weight_decay: method.weight_decay as f32,
+            update: self.arithmetic.update,
+        }
+    }
+
+    /// Samples of an update of a gradient method; none without one.
+    pub fn batch_size(&self) -> usize {
+        match &self.method {
+            MethodSection::Synchronous(method) => method.batch_size,
+            MethodSection::OpenaiEs(_) => 0,
+        }
+    }
+
     fn synchronous(&self, method: &SynchronousSection, plan: &Plan) -> SynchronousSettings {
         let batch = method.batch_size as u64;
         let batches = (plan.samples as u64).div_ceil(batch);
@@ -156,12 +177,7 @@ impl Experiment {
             learning_rate: self.optimizer.learning_rate,
             learning_rate_schedule: self.optimizer.schedule.clone(),
             warmup: self.optimizer.warmup,
-            learner: LearnerSettings {
-                momentum: self.optimizer.momentum as f32,
-                nesterov: self.optimizer.nesterov,
-                weight_decay: method.weight_decay as f32,
-                update: self.arithmetic.update,
-            },
+            learner: self.learner_settings(),
             updates_per_row,
             most_updates: plan.most_updates,
         }

@@ -14,10 +14,10 @@
 //! Where the formats of matrix multiplies and of everything else differ, the three products are in
 //! the first, and all the rest, weights included, in the second.
 
-use super::{Architecture, Layout};
+use super::{Architecture, Layout, Operations};
 use crate::arithmetic::{
-    Activation, Arithmetic, InArithmetic, Matmul, NotFinite, Random, Tally, Update, UpdateRule,
-    matmul,
+    Activation, Arithmetic, Formats, InArithmetic, Matmul, NotFinite, Random, Tally, Update,
+    UpdateRule, matmul,
 };
 
 /// Samples to learn from together.
@@ -81,6 +81,9 @@ pub trait Learner: Send {
         learning_rate: f32,
         random: Random,
     ) -> Result<Learnt, Diverged>;
+
+    /// What the last step did.
+    fn operations(&self) -> Operations;
 
     /// The parameters (P).
     fn theta(&self) -> Vec<f32>;
@@ -159,6 +162,7 @@ struct Perceptron<A: Arithmetic> {
     outputs: Vec<A::Value>,
     scratch: Vec<A::Value>,
     products: Option<Products>,
+    formats: Formats,
 }
 
 /// Matrix multiplies in a format of their own, and room for `f32` on the way there.
@@ -226,6 +230,7 @@ impl<A: Arithmetic> Perceptron<A> {
             scratch: Vec::new(),
             products: matmul(&architecture.formats)
                 .map(|matmul| Products { matmul, wide: Vec::new() }),
+            formats: architecture.formats,
             arithmetic,
         }
     }
@@ -471,6 +476,52 @@ impl<A: Arithmetic> Learner for Perceptron<A> {
         Ok(Learnt { tally: update.step(arithmetic, weights, factor, scratch, random), ..learnt })
     }
 
+    fn operations(&self) -> Operations {
+        let Perceptron { layers, formats, activation, .. } = self;
+        let mut all = Operations::default();
+        let active = |values: &[A::Value]| values.iter().filter(|&&x| x != A::ZERO).count() as u64;
+        let last = layers.len() - 1;
+        for (index, layer) in layers.iter().enumerate() {
+            let samples = (layer.x.len() / layer.inputs) as u64;
+            let (inputs, outputs) = (layer.inputs as u64, layer.outputs as u64);
+            let after = (index < last).then_some(*activation);
+            for x in layer.x.chunks(layer.inputs) {
+                all += Operations::layer(formats, inputs, active(x), outputs, self.bias, after);
+            }
+            // The gradient: inputs turned around times deltas, and the sum of the deltas.
+            for x in layer.x_turned.chunks(samples as usize) {
+                all += Operations::layer(formats, samples, active(x), outputs, false, None);
+            }
+            if self.bias {
+                all += Operations::sums(formats, samples * outputs);
+            }
+            if index > 0 {
+                for delta in layer.delta.chunks(layer.outputs) {
+                    all += Operations::layer(formats, outputs, active(delta), inputs, false, None);
+                }
+                if *activation == Activation::Tanh {
+                    all += Operations::factors(formats, 2 * samples * inputs);
+                    all += Operations::sums(formats, samples * inputs);
+                }
+            }
+        }
+        // The soft-max: a difference, an exponential, a sum and a quotient for each output, and the
+        // label's difference.
+        let samples = (layers[last].x.len() / layers[last].inputs) as u64;
+        let outputs = samples * layers[last].outputs as u64;
+        all += Operations::sums(formats, 2 * outputs + samples);
+        all += Operations::functions(formats, outputs);
+        all += Operations::factors(formats, outputs);
+        let LearnerSettings { momentum, nesterov, weight_decay, update } = self.settings;
+        let weights = self.weights.len() as u64;
+        let blends = u64::from(momentum > 0.0) + u64::from(nesterov && momentum > 0.0);
+        let blends = blends + u64::from(weight_decay > 0.0);
+        all += Operations::factors(formats, blends * weights);
+        all += Operations::sums(formats, blends * weights);
+        all += Operations::steps(formats, update, weights);
+        all
+    }
+
     fn theta(&self) -> Vec<f32> {
         self.decoded(&self.weights)
     }
@@ -533,7 +584,7 @@ fn turn<V: Copy>(matrix: &[V], rows: usize, columns: usize, to: &mut [V]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::{Accumulate, Formats};
+    use crate::arithmetic::Accumulate;
     use crate::network::{Initial, initial_theta};
 
     const RANDOM: Random = Random { seed: 1, step: 0, first: 0 };

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Architecture, Network};
-use crate::arithmetic::{Activation, Arithmetic, Matmul, NotFinite, matmul};
+use super::{Architecture, Network, Operations};
+use crate::arithmetic::{Activation, Arithmetic, Formats, Matmul, NotFinite, matmul};
 
 /// One layer's place in the flat parameter vector.
 struct Layer {
@@ -27,6 +27,8 @@ pub struct Mlp<A: Arithmetic> {
     back: Aligned<A::Value>,
     /// Matrix multiplies in another format than everything else.
     other: Option<Other<A>>,
+    formats: Formats,
+    counted: Option<Operations>,
 }
 
 /// Matrix multiplies in a format of their own. Place 0 holds a layer's inputs, place k + 1 the
@@ -89,6 +91,8 @@ impl<A: Arithmetic> Mlp<A> {
                 wide: Vec::new(),
                 sums: vec![A::ZERO; widest],
             }),
+            formats: architecture.formats,
+            counted: None,
         }
     }
 
@@ -109,6 +113,7 @@ impl<A: Arithmetic> Mlp<A> {
 
     fn pass(&mut self, input: &[f32], output: &mut [f32]) -> Result<(), NotFinite> {
         let Mlp { arithmetic, activation, layers, parameters, front, back, other, .. } = self;
+        let (formats, counted) = (&self.formats, &mut self.counted);
         let (parameters, mut front, mut back) = (parameters.get(), front.get_mut(), back.get_mut());
         arithmetic.encode(input, &mut front[..input.len()])?;
         let last = layers.len() - 1;
@@ -117,6 +122,12 @@ impl<A: Arithmetic> Mlp<A> {
             let bias = layer.bias.then(|| &after[..layer.outputs]);
             let activation = (index < last).then_some(*activation);
             let (x, y) = (&front[..layer.inputs], &mut back[..layer.outputs]);
+            if let Some(counted) = counted {
+                let active = x.iter().filter(|&&x| x != A::ZERO).count() as u64;
+                let (inputs, outputs) = (layer.inputs as u64, layer.outputs as u64);
+                *counted +=
+                    Operations::layer(formats, inputs, active, outputs, layer.bias, activation);
+            }
             match other {
                 None => arithmetic.layer(weights, bias, activation, x, y),
                 Some(other) => {
@@ -167,12 +178,19 @@ impl<A: Arithmetic> Network for Mlp<A> {
             output.fill(f32::NAN);
         }
     }
+
+    fn count(&mut self) {
+        self.counted = Some(Operations::default());
+    }
+
+    fn counted(&self) -> Operations {
+        self.counted.unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::Formats;
 
     /// The same network in plain f64, straight from the definition.
     fn reference(architecture: &Architecture, theta: &[f32], input: &[f32]) -> Vec<f64> {

@@ -7,11 +7,13 @@ mod initial;
 mod layout;
 mod learner;
 mod mlp;
+mod operations;
 
 pub use initial::{Initial, initial_theta};
 pub use layout::{Layout, Tensor};
 pub use learner::{Batch, Diverged, Learner, LearnerSettings, Learnt};
 pub use mlp::Mlp;
+pub use operations::Operations;
 
 use crate::arithmetic::{Activation, Arithmetic, Formats, InArithmetic};
 
@@ -79,4 +81,10 @@ pub trait Network: Send {
     /// # Panics
     /// If a slice does not have the architecture's length.
     fn forward(&mut self, input: &[f32], output: &mut [f32]);
+
+    /// From now on, counts what the forward passes do; starts at nothing.
+    fn count(&mut self);
+
+    /// What the forward passes did since [`Network::count`] was last called.
+    fn counted(&self) -> Operations;
 }

@@ -8,7 +8,7 @@ pub use filter::{EpisodeSums, Filter, Statistics};
 
 use es_envs::Action;
 
-use crate::network::Network;
+use crate::network::{Network, Operations};
 use crate::noise::{BLOCK, Noise};
 
 /// A policy that can act. One thread uses one.
@@ -39,6 +39,16 @@ impl Policy {
     /// Takes the parameters `theta` (P).
     pub fn load(&mut self, theta: &[f32]) {
         self.network.load(theta);
+    }
+
+    /// From now on, counts what the network does for each action.
+    pub fn count(&mut self) {
+        self.network.count();
+    }
+
+    /// What the network did since [`Policy::count`] was called.
+    pub fn counted(&self) -> Operations {
+        self.network.counted()
     }
 
     /// Takes the filter for the observations to come.

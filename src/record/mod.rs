@@ -8,6 +8,7 @@ mod checkpoint;
 mod console;
 mod film;
 mod hash;
+mod operations_csv;
 mod policy_file;
 mod progress_csv;
 mod row;
@@ -20,6 +21,7 @@ pub use checkpoint::{Checkpoint, Counters};
 pub use console::{Console, quantity};
 pub use film::{Film, FilmError};
 pub use hash::{codes_hash, theta_hash};
+pub use operations_csv::{Work, operations_csv};
 pub use policy_file::PolicyFile;
 pub use progress_csv::ProgressCsv;
 pub use row::{COLUMNS, Classification, Evaluation, Judgement, MEASURED, Row};
@@ -152,6 +154,14 @@ pub trait Recorder {
         Ok(())
     }
 
+    /// What the policy and its training would ask of hardware, at the end.
+    ///
+    /// # Errors
+    /// If it cannot be recorded.
+    fn work(&mut self, _work: &[Work]) -> Result<(), RecordError> {
+        Ok(())
+    }
+
     /// A warning or an event, one line.
     ///
     /// # Errors
@@ -190,6 +200,10 @@ impl<R: Recorder> Recorder for Option<R> {
         self.as_mut().map_or(Ok(()), |recorder| recorder.best_policy(policy))
     }
 
+    fn work(&mut self, work: &[Work]) -> Result<(), RecordError> {
+        self.as_mut().map_or(Ok(()), |recorder| recorder.work(work))
+    }
+
     fn event(&mut self, line: &str) -> Result<(), RecordError> {
         self.as_mut().map_or(Ok(()), |recorder| recorder.event(line))
     }
@@ -219,6 +233,11 @@ impl<A: Recorder, B: Recorder> Recorder for (A, B) {
     fn best_policy(&mut self, policy: &PolicyFile) -> Result<(), RecordError> {
         self.0.best_policy(policy)?;
         self.1.best_policy(policy)
+    }
+
+    fn work(&mut self, work: &[Work]) -> Result<(), RecordError> {
+        self.0.work(work)?;
+        self.1.work(work)
     }
 
     fn event(&mut self, line: &str) -> Result<(), RecordError> {

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use super::atomic::remove_partial_files;
 use super::{
-    Checkpoint, PolicyFile, ProgressCsv, RecordError, Recorder, Row, RunInfo, Summary,
-    write_atomically,
+    Checkpoint, PolicyFile, ProgressCsv, RecordError, Recorder, Row, RunInfo, Summary, Work,
+    operations_csv, write_atomically,
 };
 
 const EXPERIMENT: &str = "experiment.toml";
 const PROGRESS: &str = "progress.csv";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const PREVIOUS: &str = "checkpoint.previous.safetensors";
+const OPERATIONS: &str = "operations.csv";
 const POLICY: &str = "policy.safetensors";
 const LOG: &str = "run.log";
 const SUMMARY: &str = "summary.json";
@@ -243,6 +244,15 @@ impl Recorder for RunDirectory {
         let bytes = policy
             .to_bytes()
             .map_err(|source| RecordError::Sealed { path: path.clone(), source })?;
+        write_atomically(&path, &bytes)
+    }
+
+    fn work(&mut self, work: &[Work]) -> Result<(), RecordError> {
+        let path = self.path.join(OPERATIONS);
+        let bytes = operations_csv(work).map_err(|error| RecordError::Table {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
         write_atomically(&path, &bytes)
     }
 

@@ -6,6 +6,7 @@ mod evaluation;
 mod machine;
 mod run;
 mod trainer;
+mod work;
 
 pub use classification::classify;
 pub use evaluation::{Seeds, evaluate};
@@ -120,7 +121,7 @@ pub fn train(
     })?;
     let run = Run {
         session,
-        architecture: plan.policy.architecture,
+        plan: plan.policy,
         rank,
         clock: Clock::start(counters.wall_seconds),
         counters,

@@ -4,19 +4,19 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use super::clock::Clock;
-use super::{Ending, Seeds, Session, TrainError, classify, evaluate};
+use super::{Ending, Seeds, Session, TrainError, classify, evaluate, work};
 use crate::method::{Interval, Method, Pulse, Rank};
-use crate::network::Architecture;
 use crate::record::{
     Checkpoint, Counters, Judgement, PolicyFile, Recorder, Row, StopReason, Summary, codes_hash,
     theta_hash,
 };
 use crate::seed::Purpose;
+use crate::task::PolicyPlan;
 
 /// A run at work on one rank.
 pub(super) struct Run<'a> {
     pub session: &'a Session<'a>,
-    pub architecture: Architecture,
+    pub plan: PolicyPlan,
     pub rank: Rank<'a>,
     pub clock: Clock,
     pub counters: Counters,
@@ -194,7 +194,7 @@ impl Run<'_> {
         let began = Instant::now();
         let experiment = self.session.experiment;
         if let Some(data) = self.session.task.data() {
-            let errors = classify(&self.rank, &self.architecture, method.theta(), data)?;
+            let errors = classify(&self.rank, &self.plan.architecture, method.theta(), data)?;
             self.clock.evaluating += began.elapsed();
             return Ok(Some(Judgement::Errors(errors)));
         }
@@ -249,7 +249,7 @@ impl Run<'_> {
                 split: self.session.task.data().map(|_| self.session.experiment.task.split),
                 fresh: self.session.experiment.task.fresh,
                 options: self.session.experiment.task.options.clone(),
-                architecture: self.architecture.clone(),
+                architecture: self.plan.architecture.clone(),
                 action_bins: self.session.experiment.policy.action_bins,
                 theta: method.theta().to_vec(),
                 statistics: method.statistics().clone(),
@@ -362,6 +362,9 @@ impl Run<'_> {
             software: self.session.task.spec().software.iter().cloned().collect(),
             theta_hash: fingerprint(method),
         };
+        if self.rank.comm.rank() == 0 {
+            recorder.work(&work::count(self.session, &self.plan, &self.rank, method))?;
+        }
         recorder.finish(&summary)?;
         Ok(Ending::Finished(Box::new(summary)))
     }

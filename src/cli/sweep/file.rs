@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::arithmetic::Format;
 use crate::cli::{Failure, ToolArguments};
 use crate::experiment::{Experiment, ExperimentError, Source, TaskSection};
 use crate::record::RunDirectory;
@@ -19,6 +20,9 @@ struct Written {
     base: OneOrMore,
     /// Seeds; without any, each experiment's own.
     seeds: Option<Vec<u64>>,
+    /// Formats in which policies that were trained in single precision are judged as well.
+    #[serde(default)]
+    evaluate_in: Vec<Format>,
     /// Named sets of keys of the experiment, one after the other.
     #[serde(default)]
     variants: Table,
@@ -38,6 +42,8 @@ enum OneOrMore {
 pub(super) struct SweepFile {
     bases: Vec<(PathBuf, Source)>,
     seeds: Vec<u64>,
+    /// Formats in which policies that were trained in single precision are judged as well.
+    pub evaluate_in: Vec<Format>,
     variants: Vec<Variant>,
     grid: Vec<(String, Vec<Value>)>,
 }
@@ -112,7 +118,8 @@ impl SweepFile {
         if written.seeds.as_ref().is_some_and(Vec::is_empty) {
             return Err(wrong("seeds is empty: name one or more, or leave it out".into()));
         }
-        Ok(SweepFile { bases, seeds: written.seeds.unwrap_or_default(), variants, grid })
+        let seeds = written.seeds.unwrap_or_default();
+        Ok(SweepFile { bases, seeds, evaluate_in: written.evaluate_in, variants, grid })
     }
 
     /// Every run: bases, then variants, then the grid with its last key fastest, then seeds.
