@@ -90,9 +90,10 @@ impl<A: Arithmetic> Grid for Of<A> {
         let (mut w, u) = (self.words(weights), self.words(step));
         let tally = if rule == UpdateRule::Stochastic {
             // The step as it is: only the sum is rounded.
+            let draw = random.draws();
             for (o, w) in w.iter_mut().enumerate().filter(|&(o, _)| step[o] != 0.0) {
                 let exact = f64::from(weights[o]) + f64::from(step[o]);
-                *w = self.0.round_stochastically(exact, random.draw(o));
+                *w = self.0.round_stochastically(exact, draw(o));
             }
             Tally { attempted: 0, lost: 0 }
         } else {

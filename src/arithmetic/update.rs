@@ -51,11 +51,13 @@ pub struct Random {
 }
 
 impl Random {
-    /// The number of a weight, so many places after the first.
-    pub fn draw(self, offset: usize) -> u32 {
+    /// The number of each weight, by how many places it is after the first.
+    pub fn draws(self) -> impl Fn(usize) -> u32 {
         let stream = derive(self.seed, Purpose::StochasticRounding, self.step, 0, 0);
-        let place = (self.first + offset) as u64;
-        (mix(stream.wrapping_add(place.wrapping_mul(GOLDEN))) >> 32) as u32
+        move |offset| {
+            let place = (self.first + offset) as u64;
+            (mix(stream.wrapping_add(place.wrapping_mul(GOLDEN))) >> 32) as u32
+        }
     }
 }
 
@@ -172,10 +174,11 @@ fn stochastic<A: Arithmetic>(
     let (weight, gradient) = (&mut weight[..w.len()], &mut gradient[..w.len()]);
     arithmetic.decode(w, weight);
     arithmetic.decode(g, gradient);
+    let draw = random.draws();
     for (o, w) in w.iter_mut().enumerate() {
         if g[o] != A::ZERO {
             let exact = f64::from(weight[o]) + f64::from(factor) * f64::from(gradient[o]);
-            *w = arithmetic.round_stochastically(exact, random.draw(o));
+            *w = arithmetic.round_stochastically(exact, draw(o));
         }
     }
 }
