@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo bench --bench arithmetic
+//! cargo bench --bench arithmetic -- baseline avx2 avx512
 //! ```
 //!
 //! The layer has 150 inputs and 128 outputs, which is what a row of MNIST asks of a first layer
@@ -18,6 +19,7 @@ use es_train::arithmetic::{
 use es_train::network::Architecture;
 use es_train::noise::Noise;
 use es_train::seed::Purpose;
+use es_train::simd::Level;
 
 const INPUTS: usize = 150;
 const OUTPUTS: usize = 128;
@@ -100,7 +102,23 @@ fn forward(formats: Formats) -> f64 {
     }) / 100.0
 }
 
+/// The instruction sets named on the command line, such as `avx2`; without any, the best one.
+fn levels() -> Vec<Level> {
+    let names: Vec<String> = std::env::args().collect();
+    let named = |level: &Level| names.iter().any(|name| name == level.name());
+    let levels: Vec<Level> = Level::available().into_iter().filter(named).collect();
+    if levels.is_empty() { vec![Level::current()] } else { levels }
+}
+
 fn main() {
+    for level in levels() {
+        Level::force(level);
+        println!("on {level}");
+        tables();
+    }
+}
+
+fn tables() {
     println!("format           vector                scalar");
     row("f32", vector(&F32), Some(scalar(&F32)));
     row("bf16", vector(&Bf16), Some(scalar(&Bf16)));

@@ -12,8 +12,9 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::fixed_slices::{add_at, encode_at, scale_at, subtract_at};
 use super::rows::{Accumulator, sum_rows};
-use super::{Activation, Arithmetic, Format, NotFinite, Product};
+use super::{Activation, Arithmetic, Format, NotFinite, Product, first_not_finite};
 use crate::simd::{Level, leveled};
 
 /// A fixed-point format. Class A.
@@ -24,10 +25,14 @@ pub struct Fixed {
     tables: Arc<Tables>,
 }
 
+/// The values of a function. As long as a `u16` can count, so that the compiler knows every index
+/// to be inside.
+type Functions = OnceLock<Box<[i16; 1 << 16]>>;
+
 #[derive(Debug, Default)]
 struct Tables {
-    tanh: OnceLock<Box<[i16]>>,
-    exp: OnceLock<Box<[i16]>>,
+    tanh: Functions,
+    exp: Functions,
 }
 
 impl Fixed {
@@ -44,11 +49,11 @@ impl Fixed {
         Sums { max: self.max(), fraction: self.fraction }
     }
 
-    fn max(&self) -> i32 {
+    pub(super) fn max(&self) -> i32 {
         (1 << (self.bits - 1)) - 1
     }
 
-    fn unit(&self) -> f64 {
+    pub(super) fn unit(&self) -> f64 {
         f64::from(1_u32 << self.fraction)
     }
 
@@ -57,18 +62,21 @@ impl Fixed {
     }
 
     /// The code nearest to so many units.
-    fn nearest(&self, units: f64) -> i16 {
+    pub(super) fn nearest(&self, units: f64) -> i16 {
         // A cast from f64 saturates.
         self.clamp((units + 0.5).floor() as i32)
     }
 
-    fn look_up(&self, table: &OnceLock<Box<[i16]>>, function: fn(f64) -> f64, a: i16) -> i16 {
-        let half = self.max() + 1;
-        let table = table.get_or_init(|| {
-            let value = |code: i32| f64::from(code) / self.unit();
-            (-half..half).map(|code| self.nearest(function(value(code)) * self.unit())).collect()
-        });
-        table[(i32::from(a) + half) as usize]
+    /// The table of a function, over the bits of every code; what is no code has zeros.
+    fn table<'a>(&self, table: &'a Functions, function: fn(f64) -> f64) -> &'a [i16; 1 << 16] {
+        table.get_or_init(|| {
+            let mut table = Box::new([0; 1 << 16]);
+            for code in -self.max() - 1..=self.max() {
+                let value = f64::from(code) / self.unit();
+                table[usize::from(code as u16)] = self.nearest(function(value) * self.unit());
+            }
+            table
+        })
     }
 }
 
@@ -129,12 +137,10 @@ impl Product for Fixed {
 
     fn encode(&self, from: &[f32], to: &mut [i16]) -> Result<f32, NotFinite> {
         assert_eq!(from.len(), to.len(), "as many words as numbers");
-        for (index, (to, &from)) in to.iter_mut().zip(from).enumerate() {
-            if !from.is_finite() {
-                return Err(NotFinite { index });
-            }
-            *to = self.nearest(f64::from(from) * self.unit());
+        if let Some(index) = first_not_finite(from) {
+            return Err(NotFinite { index });
         }
+        encode_at(Level::current(), self.unit(), self.max(), from, to);
         Ok(1.0)
     }
 
@@ -176,7 +182,7 @@ impl Arithmetic for Fixed {
     }
 
     fn exp(&self, a: i16) -> i16 {
-        self.look_up(&self.tables.exp, libm::exp, a)
+        self.table(&self.tables.exp, libm::exp)[usize::from(a as u16)]
     }
 
     fn is_less(&self, a: i16, b: i16) -> bool {
@@ -209,19 +215,39 @@ impl Arithmetic for Fixed {
     }
 
     fn activate(&self, activation: Activation, y: &mut [i16]) {
-        for y in y {
-            *y = match activation {
-                Activation::Relu => (*y).max(0),
-                Activation::Tanh => self.look_up(&self.tables.tanh, libm::tanh, *y),
-            };
+        match activation {
+            Activation::Relu => {
+                for y in y {
+                    *y = (*y).max(0);
+                }
+            }
+            Activation::Tanh => {
+                let tanh = self.table(&self.tables.tanh, libm::tanh);
+                for y in y {
+                    *y = tanh[usize::from(*y as u16)];
+                }
+            }
         }
+    }
+
+    fn add(&self, a: &[i16], b: &[i16], to: &mut [i16]) {
+        assert!(a.len() == b.len() && a.len() == to.len(), "slices of one length");
+        add_at(Level::current(), self.max() as i16, a, b, to);
+    }
+
+    fn subtract(&self, a: &[i16], b: &[i16], to: &mut [i16]) {
+        assert!(a.len() == b.len() && a.len() == to.len(), "slices of one length");
+        subtract_at(Level::current(), self.max() as i16, a, b, to);
     }
 
     fn scale(&self, factor: f32, x: &[i16], to: &mut [i16]) {
         assert_eq!(x.len(), to.len(), "slices of one length");
-        for (to, &x) in to.iter_mut().zip(x) {
-            // Exact: 24 bits times 16.
-            *to = self.nearest(f64::from(factor) * f64::from(x));
+        if factor.is_finite() {
+            scale_at(Level::current(), f64::from(factor), self.max(), x, to);
+        } else {
+            for (to, &x) in to.iter_mut().zip(x) {
+                *to = self.nearest(f64::from(factor) * f64::from(x));
+            }
         }
     }
 }

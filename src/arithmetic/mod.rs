@@ -15,6 +15,7 @@
 mod affine;
 mod bf16;
 mod fixed;
+mod fixed_slices;
 mod format;
 mod grid;
 // The file is named after its format. The module is not: it would hide the primitive type here.
@@ -42,6 +43,8 @@ use serde::{Deserialize, Serialize};
 pub use tanh::{tanh, tanh_slice};
 pub use update::{Random, Tally, Update, UpdateRule};
 
+use crate::simd::{Level, leveled};
+
 /// A stored number: plain bits.
 pub trait Number: bytemuck::Pod + PartialEq + fmt::Debug + Send + Sync {}
 
@@ -53,6 +56,22 @@ impl<T: bytemuck::Pod + PartialEq + fmt::Debug + Send + Sync> Number for T {}
 pub struct NotFinite {
     /// The first such number.
     pub index: usize,
+}
+
+/// The first number that is NaN or infinite. Nearly always there is none, so all are looked at
+/// together first.
+fn first_not_finite(numbers: &[f32]) -> Option<usize> {
+    let mut are_finite = true;
+    are_finite_at(Level::current(), numbers, &mut are_finite);
+    if are_finite { None } else { numbers.iter().position(|x| !x.is_finite()) }
+}
+
+leveled! { fn are_finite_at(numbers: &[f32], are_finite: &mut bool) = are_finite_body; }
+
+#[inline(always)]
+fn are_finite_body(numbers: &[f32], are_finite: &mut bool) {
+    let largest = |largest: i32, x: &f32| largest.max(x.abs().to_bits() as i32);
+    *are_finite = numbers.iter().fold(0, largest) < f32::INFINITY.to_bits() as i32;
 }
 
 /// A family of formats that can multiply matrices. `&self` carries what is known at run time only,

@@ -1,9 +1,11 @@
 //! G, what the larger of two numbers gains when the smaller one is added to it.
 
+#[cfg(target_arch = "x86_64")]
+use super::x86::{Narrow, Planes};
 use crate::arithmetic::LnsAddition;
 
 /// The gain of exact cancellation: no number.
-const CANCELLED: i16 = i16::MIN;
+pub(super) const CANCELLED: i16 = i16::MIN;
 
 /// A table of G for every distance at which it is not zero.
 pub(super) struct Addition {
@@ -12,6 +14,12 @@ pub(super) struct Addition {
     pub doubled: Box<[i16; 1 << 16]>,
     /// Twice the first distance from which on G is zero.
     pub cap: u16,
+    #[cfg(target_arch = "x86_64")]
+    /// The table in bytes, if it is so short and its gains are so small.
+    pub narrow: Option<Narrow>,
+    #[cfg(target_arch = "x86_64")]
+    /// The table in bytes but for its start, if that will do.
+    pub planes: Option<Box<Planes>>,
 }
 
 impl Addition {
@@ -41,8 +49,15 @@ impl Addition {
                 };
             }
         }
-        let doubled = doubled.try_into().unwrap_or_else(|_| unreachable!("it has 2^16 places"));
-        Addition { doubled, cap: 2 * last as u16 }
+        let cap = 2 * last as u16;
+        Addition {
+            cap,
+            #[cfg(target_arch = "x86_64")]
+            narrow: Narrow::new(&doubled, cap),
+            #[cfg(target_arch = "x86_64")]
+            planes: Planes::new(&doubled, cap),
+            doubled: doubled.try_into().unwrap_or_else(|_| unreachable!("it has 2^16 places")),
+        }
     }
 
     /// G in codes, at a distance in codes; nothing if the two cancel.

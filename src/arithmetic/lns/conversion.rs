@@ -4,32 +4,31 @@
 //! mantissas are cut into twice as many buckets, so that each has at most one such border in it.
 
 use super::ZERO;
-use crate::arithmetic::NotFinite;
+use super::slices::{decode_at, encode_at};
+use crate::arithmetic::{NotFinite, first_not_finite};
+use crate::simd::Level;
 
 /// Bits of an `f32` mantissa.
 const MANTISSA: u32 = 23;
 
+/// The most buckets of a format, those of 10 fraction bits. Tables are as long as that in each, so
+/// that the compiler knows a masked index to be inside.
+pub(super) const BUCKETS: usize = 2048;
+
 /// The exponent field of 1.
 const BIAS: i32 = 127;
-
-/// One bucket of mantissas.
-#[derive(Clone, Copy)]
-struct Bucket {
-    /// From this mantissa on the logarithm is one code more.
-    border: u32,
-    /// The logarithm of those below it, in codes.
-    codes: i32,
-}
 
 /// The tables of one format.
 pub(super) struct Conversion {
     fraction: u32,
     /// Largest logarithm in codes.
     max: i32,
-    /// Twice as many as the codes of an octave.
-    buckets: Box<[Bucket]>,
+    /// For each bucket of mantissas, twice as many as an octave has codes: the logarithm of its
+    /// first ones, in codes, above as many bits as a place in it has. They hold what is to be
+    /// added to such a place so that from the border on it carries into the codes.
+    pub buckets: Box<[u32; BUCKETS]>,
     /// Mantissa fields of the powers of two within an octave.
-    mantissas: Box<[u32]>,
+    pub mantissas: Box<[u32; BUCKETS / 2]>,
 }
 
 impl Conversion {
@@ -42,75 +41,91 @@ impl Conversion {
         let borders: Vec<u32> =
             (0..octave).map(|code| first_above(f64::from(code) + 0.5)).collect();
         let width = 1_u32 << (MANTISSA - fraction - 1);
-        let buckets = (0..2 * octave).map(|bucket| {
+        let mut buckets = Box::new([0; BUCKETS]);
+        for (bucket, entry) in (0..2 * octave).zip(buckets.iter_mut()) {
             let start = bucket * width;
             let codes = borders.partition_point(|&border| border <= start);
-            Bucket { border: *borders.get(codes).unwrap_or(&u32::MAX), codes: codes as i32 }
-        });
-        let mantissa =
-            |code: u32| (power(f64::from(code)) as f32).to_bits() & ((1 << MANTISSA) - 1);
-        Conversion {
-            fraction,
-            max: (1 << (bits - 2)) - 1,
-            buckets: buckets.collect(),
-            mantissas: (0..octave).map(mantissa).collect(),
+            let end = start + width;
+            let border = borders.get(codes).map_or(end, |&border| border.min(end));
+            *entry = codes as u32 * width + (end - border);
         }
+        let mut mantissas = Box::new([0; BUCKETS / 2]);
+        for (code, mantissa) in (0..octave).zip(mantissas.iter_mut()) {
+            *mantissa = (power(f64::from(code)) as f32).to_bits() & ((1 << MANTISSA) - 1);
+        }
+        Conversion { fraction, max: (1 << (bits - 2)) - 1, buckets, mantissas }
     }
 
     /// The word nearest to each number.
     pub fn encode(&self, from: &[f32], to: &mut [i16]) -> Result<(), NotFinite> {
         assert_eq!(from.len(), to.len(), "as many words as numbers");
-        if let Some(index) = from.iter().position(|x| !x.is_finite()) {
+        if let Some(index) = first_not_finite(from) {
             return Err(NotFinite { index });
         }
-        for (to, &x) in to.iter_mut().zip(from) {
-            *to = self.nearest(x);
-        }
+        encode_at(Level::current(), self, from, to);
         Ok(())
     }
 
+    /// Magnitudes as normal numbers, and what their exponents are then too large by.
     #[inline(always)]
-    fn nearest(&self, x: f32) -> i16 {
-        let magnitude = x.to_bits() & 0x7fff_ffff;
-        let (exponent, mantissa) = if magnitude >= 1 << MANTISSA {
-            ((magnitude >> MANTISSA) as i32 - BIAS, magnitude & ((1 << MANTISSA) - 1))
-        } else if magnitude == 0 {
-            return ZERO;
-        } else {
-            // Subnormal: made normal by a power of two.
-            let normal = (x.abs() * f32::from_bits(((BIAS + 24) as u32) << MANTISSA)).to_bits();
-            ((normal >> MANTISSA) as i32 - BIAS - 24, normal & ((1 << MANTISSA) - 1))
-        };
-        let bucket = self.buckets[(mantissa >> (MANTISSA - self.fraction - 1)) as usize];
-        let log = (exponent << self.fraction) + bucket.codes + i32::from(mantissa >= bucket.border);
-        if log < -self.max {
-            return ZERO;
-        }
-        (2 * log.min(self.max)) as i16 | (x.to_bits() >> 31) as i16
+    pub fn normal(x: f32) -> (u32, i32) {
+        let magnitude = x.abs();
+        let is_small = magnitude.to_bits() < 1 << MANTISSA;
+        let normal = magnitude * f32::from_bits(((BIAS + 24) as u32) << MANTISSA);
+        if is_small { (normal.to_bits(), 24) } else { (magnitude.to_bits(), 0) }
+    }
+
+    #[inline(always)]
+    pub fn bucket(&self, normal: u32) -> u32 {
+        (normal & ((1 << MANTISSA) - 1)) >> (MANTISSA - self.fraction - 1)
+    }
+
+    /// The word of a number, for the entry of its bucket.
+    #[inline(always)]
+    pub fn word(&self, x: f32, entry: u32) -> i16 {
+        let (normal, excess) = Self::normal(x);
+        let exponent = (normal >> MANTISSA) as i32 - BIAS - excess;
+        let place_bits = MANTISSA - self.fraction - 1;
+        let codes = (entry + (normal & ((1 << place_bits) - 1))) >> place_bits;
+        let log = (exponent << self.fraction) + codes as i32;
+        let word = 2 * log.min(self.max) + (x.to_bits() >> 31) as i32;
+        // The exponent of zero is not that of any other number.
+        if log < -self.max || x == 0.0 { ZERO } else { word as i16 }
+    }
+
+    #[inline(always)]
+    pub fn nearest(&self, x: f32) -> i16 {
+        let bucket = self.bucket(Self::normal(x).0);
+        self.word(x, self.buckets[bucket as usize % BUCKETS])
     }
 
     /// The number of each word.
     pub fn decode(&self, from: &[i16], to: &mut [f32]) {
         assert_eq!(from.len(), to.len(), "as many numbers as words");
-        for (to, &word) in to.iter_mut().zip(from) {
-            *to = self.value(word);
-        }
+        decode_at(Level::current(), self, from, to);
     }
 
     #[inline(always)]
-    fn value(&self, word: i16) -> f32 {
-        let log = i32::from(word >> 1);
-        let mantissa = self.mantissas[(log & ((1 << self.fraction) - 1)) as usize];
-        let exponent = (log >> self.fraction) + BIAS;
-        let magnitude = if exponent > 0 {
-            f32::from_bits((exponent as u32) << MANTISSA | mantissa)
-        } else {
-            // Subnormal: rounded once more, by the multiplication.
-            let normal = f32::from_bits(((exponent + 32) as u32) << MANTISSA | mantissa);
-            normal * f32::from_bits(((BIAS - 32) as u32) << MANTISSA)
-        };
+    pub fn code(&self, word: i16) -> u16 {
+        (word >> 1) as u16 & ((1 << self.fraction) - 1)
+    }
+
+    /// The number of a word, for the mantissa of its code.
+    #[inline(always)]
+    pub fn number(&self, word: i16, mantissa: u32) -> f32 {
+        let exponent = (i32::from(word >> 1) >> self.fraction) + BIAS;
+        let normal = f32::from_bits((exponent as u32) << MANTISSA | mantissa);
+        // Subnormal: rounded once more, by the multiplication.
+        let larger = f32::from_bits(((exponent + 32) as u32) << MANTISSA | mantissa);
+        let small = larger * f32::from_bits(((BIAS - 32) as u32) << MANTISSA);
+        let magnitude = if exponent > 0 { normal } else { small };
         let signed = f32::from_bits(magnitude.to_bits() | ((word as u32 & 1) << 31));
         if word == ZERO { 0.0 } else { signed }
+    }
+
+    #[inline(always)]
+    pub fn value(&self, word: i16) -> f32 {
+        self.number(word, self.mantissas[usize::from(self.code(word)) % (BUCKETS / 2)])
     }
 
     /// One of the two words around `value`, such that its expectation over `random` is `value`

@@ -3,13 +3,17 @@
 //! Each step adds one product to each of up to 128 sums, in three passes: integer arithmetic
 //! finds where in the table each gain is, the gains are looked up one by one, and integer
 //! arithmetic adds them. The first and the last pass are plain loops over `i16` that the compiler
-//! makes vector instructions of; the look-ups are what takes the time.
+//! makes vector instructions of; the look-ups are what takes the time. So it is done on the
+//! baseline; x86-64 from AVX2 on, and layers of a few outputs, have ways of their own.
 //!
 //! Every output is summed in the order of its definition, so these loops equal it by construction
 //! of the sums; the tests compare them bit for bit.
 
 use super::ZERO;
 use super::addition::Addition;
+use super::few::{self, FEW};
+#[cfg(target_arch = "x86_64")]
+use super::x86::Set;
 use crate::arithmetic::rows::{Accumulator, sum_rows};
 use crate::simd::{Level, leveled};
 
@@ -18,19 +22,19 @@ const WIDE: usize = 128;
 
 /// Formats up to this many bits leave room above and below in an `i16`: a sum of two logarithms
 /// neither overflows nor reaches the word of zero from another side.
-const ROOMY: u32 = 13;
+pub(super) const ROOMY: u32 = 13;
 
 /// What is known of a format in the loops.
 #[derive(Clone, Copy)]
-struct Range {
+pub(super) struct Range {
     /// The word of the smallest positive number.
-    low: i16,
+    pub low: i16,
     /// The word of the largest number.
-    high: i16,
+    pub high: i16,
 }
 
 impl Range {
-    fn new(bits: u32) -> Self {
+    pub fn new(bits: u32) -> Self {
         let high = 2 * ((1 << (bits - 2)) - 1);
         Range { low: -high, high }
     }
@@ -49,19 +53,37 @@ pub(super) fn layer(
         Some(bias) => y.copy_from_slice(bias),
         None => y.fill(ZERO),
     }
-    accumulate(Level::current(), addition, bits, weights, x, y);
+    if y.len() <= FEW {
+        return few::accumulate(addition, bits, weights, x, y);
+    }
+    let level = Level::current();
+    #[cfg(target_arch = "x86_64")]
+    if let Some(set) = Set::best(level) {
+        return set.accumulate(addition, bits, weights, x, y);
+    }
+    accumulate(level, addition, bits, weights, x, y);
 }
 
 /// `to = a + b`, element by element.
 pub(super) fn add(addition: &Addition, bits: u32, a: &[i16], b: &[i16], to: &mut [i16]) {
     to.copy_from_slice(a);
-    add_to(Level::current(), addition, bits, b, to);
+    let level = Level::current();
+    #[cfg(target_arch = "x86_64")]
+    if let Some(set) = Set::best(level) {
+        return set.each_sum::<false>(addition, bits, b, to);
+    }
+    add_to(level, addition, bits, b, to);
 }
 
 /// `to = a - b`, element by element.
 pub(super) fn subtract(addition: &Addition, bits: u32, a: &[i16], b: &[i16], to: &mut [i16]) {
     to.copy_from_slice(a);
-    subtract_from(Level::current(), addition, bits, b, to);
+    let level = Level::current();
+    #[cfg(target_arch = "x86_64")]
+    if let Some(set) = Set::best(level) {
+        return set.each_sum::<true>(addition, bits, b, to);
+    }
+    subtract_from(level, addition, bits, b, to);
 }
 
 /// `to = factor x`, element by element.
@@ -248,8 +270,15 @@ mod tests {
             (6, 2),
             (8, 3),
             (10, 4),
+            (7, 5),
+            (8, 4),
+            (9, 5),
+            (11, 4),
             (12, 6),
             (13, 6),
+            (14, 6),
+            (16, 3),
+            (16, 6),
             (14, 8),
             (15, 10),
             (16, 7),
@@ -257,8 +286,8 @@ mod tests {
         ]
         .map(|(bits, fraction)| Lns::new(bits, fraction, LnsAddition::Exact));
         let others = [LnsAddition::Table(20), LnsAddition::Mitchell]
-            .map(|addition| Lns::new(12, 6, addition));
-        exact.into_iter().chain(others).collect()
+            .map(|addition| [Lns::new(12, 6, addition), Lns::new(8, 3, addition)]);
+        exact.into_iter().chain(others.into_iter().flatten()).collect()
     }
 
     /// A layer by the scalar definition.
@@ -275,7 +304,7 @@ mod tests {
     #[test]
     fn layers_equal_the_scalar_definition_on_every_level() {
         for lns in formats() {
-            for outputs in [1, 2, 6, 10, 15, 16, 17, 33, 64, 100, 128, 129, 211] {
+            for outputs in [1, 2, 6, 10, 15, 16, 17, 33, 64, 100, 128, 129, 211, 257] {
                 let inputs = 1 + outputs % 37;
                 let weights = words(&lns, outputs as u64, inputs * outputs);
                 let (bias, x) = (words(&lns, 7, outputs), words(&lns, 8, inputs));
@@ -285,6 +314,12 @@ mod tests {
                     let mut y = bias.clone();
                     accumulate(level, &lns.tables.addition, lns.bits, &weights, &x, &mut y);
                     assert_eq!(y, expected, "{} {inputs} x {outputs} on {level}", lns.format());
+                }
+                #[cfg(target_arch = "x86_64")]
+                for set in Set::available() {
+                    let mut y = bias.clone();
+                    set.accumulate(&lns.tables.addition, lns.bits, &weights, &x, &mut y);
+                    assert_eq!(y, expected, "{} {inputs} x {outputs} in {set:?}", lns.format());
                 }
                 let mut y = vec![3; outputs];
                 lns.product(&weights, &x, &mut y);
@@ -308,6 +343,16 @@ mod tests {
                 lns.subtract(&operands, &all, &mut results);
                 let minus = |b| lns.plus(a, lns.negative(b));
                 assert!(all.iter().zip(&results).all(|(&b, &sum)| sum == minus(b)));
+                #[cfg(target_arch = "x86_64")]
+                for set in Set::available() {
+                    let tables = &lns.tables.addition;
+                    results.copy_from_slice(&operands);
+                    set.each_sum::<false>(tables, lns.bits, &all, &mut results);
+                    assert!(all.iter().zip(&results).all(|(&b, &sum)| sum == lns.plus(a, b)));
+                    results.copy_from_slice(&operands);
+                    set.each_sum::<true>(tables, lns.bits, &all, &mut results);
+                    assert!(all.iter().zip(&results).all(|(&b, &sum)| sum == minus(b)));
+                }
                 scale(lns.bits, a, &all, &mut results);
                 assert!(all.iter().zip(&results).all(|(&b, &x)| x == lns.times(b, a)));
             }

@@ -38,7 +38,11 @@
 
 mod addition;
 mod conversion;
+mod few;
 mod kernel;
+mod slices;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -61,9 +65,13 @@ pub struct Lns {
 struct Tables {
     conversion: Conversion,
     addition: Addition,
-    tanh: OnceLock<Box<[i16]>>,
-    exp: OnceLock<Box<[i16]>>,
+    tanh: Functions,
+    exp: Functions,
 }
+
+/// The values of a function. As long as a `u16` can count, so that the compiler knows every index
+/// to be inside.
+type Functions = OnceLock<Box<[i16; 1 << 16]>>;
 
 /// The tables that were made so far.
 type Library = Vec<((u32, u32, LnsAddition), Arc<Tables>)>;
@@ -127,19 +135,16 @@ impl Lns {
         if word & 1 == 1 { -magnitude } else { magnitude }
     }
 
-    /// A function of a word, from its table.
-    fn look_up<'a>(
-        &self,
-        table: &'a OnceLock<Box<[i16]>>,
-        function: fn(f64) -> f64,
-    ) -> impl Fn(i16) -> i16 + 'a + use<'a> {
-        let half = 1 << (self.bits - 1);
-        let table = table.get_or_init(|| {
-            // The first place is that of zero, the second that of no word.
-            let words = (-half..half).map(|word| if word < 2 - half { ZERO } else { word as i16 });
-            words.map(|word| self.nearest(function(self.value(word)))).collect()
-        });
-        move |word| table[(i32::from(word).max(-half) + half) as usize]
+    /// The table of a function, over the bits of every word; what is no word has zeros.
+    fn table<'a>(&self, table: &'a Functions, function: fn(f64) -> f64) -> &'a [i16; 1 << 16] {
+        table.get_or_init(|| {
+            let mut table = Box::new([0; 1 << 16]);
+            let words = (-2 * self.max()..2 * self.max() + 2).map(|word| word as i16);
+            for word in words.chain([ZERO]) {
+                table[usize::from(word as u16)] = self.nearest(function(self.value(word)));
+            }
+            table
+        })
     }
 }
 
@@ -209,7 +214,7 @@ impl Arithmetic for Lns {
     }
 
     fn exp(&self, a: i16) -> i16 {
-        self.look_up(&self.tables.exp, libm::exp)(a)
+        self.table(&self.tables.exp, libm::exp)[usize::from(a as u16)]
     }
 
     fn is_less(&self, a: i16, b: i16) -> bool {
@@ -244,9 +249,9 @@ impl Arithmetic for Lns {
                 }
             }
             Activation::Tanh => {
-                let tanh = self.look_up(&self.tables.tanh, libm::tanh);
+                let tanh = self.table(&self.tables.tanh, libm::tanh);
                 for y in y {
-                    *y = tanh(*y);
+                    *y = tanh[usize::from(*y as u16)];
                 }
             }
         }
