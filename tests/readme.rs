@@ -1,15 +1,31 @@
-//! The commands that the README shows in `sh` blocks run as they stand.
+//! The commands that the README and the pages of docs show in `sh` blocks run as they stand.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use es_train::envs::Tools;
 
-/// Lines of the README's blocks that are marked with this word.
+/// Lines of the blocks of README and docs that are marked with this word.
 fn commands(mark: &str) -> Vec<String> {
-    let readme = include_str!("../README.md");
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let mut pages = vec![include_str!("../README.md").to_owned()];
+    pages.extend(files(&docs).iter().map(|page| std::fs::read_to_string(page).unwrap()));
+    pages.iter().flat_map(|page| commands_of(page, mark)).collect()
+}
+
+/// All files below a directory, in the order of their names.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let below = |path: PathBuf| if path.is_dir() { files(&path) } else { vec![path] };
+    let mut all: Vec<PathBuf> = entries.flat_map(below).collect();
+    all.sort();
+    all
+}
+
+fn commands_of(page: &str, mark: &str) -> Vec<String> {
     let mut inside = false;
     let mut commands = Vec::new();
-    for line in readme.lines() {
+    for line in page.lines() {
         match line {
             "```" => inside = false,
             command if inside => commands.push(command.to_owned()),
@@ -22,13 +38,13 @@ fn commands(mark: &str) -> Vec<String> {
 #[test]
 fn every_command_of_the_readme_succeeds() {
     let directory = tempfile::tempdir().unwrap();
-    let experiments = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+    let experiments = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
     let copy = directory.path().join("experiments");
     std::fs::create_dir(&copy).unwrap();
-    for file in std::fs::read_dir(experiments).unwrap().map(Result::unwrap) {
-        if file.path().is_file() {
-            std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
-        }
+    for file in files(&experiments) {
+        let to = copy.join(file.strip_prefix(&experiments).unwrap());
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(file, to).unwrap();
     }
     let mut commands = commands("sh");
     assert!(commands.len() >= 5, "{commands:?}");

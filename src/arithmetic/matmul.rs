@@ -32,6 +32,8 @@ pub fn matmul(formats: &Formats) -> Option<Box<dyn Matmul>> {
     Some(match (formats.matmul, formats.accumulate) {
         (Format::Int8, _) => Box::new(Places::new(Int8)),
         (Format::F32, _) => Box::new(Places::new(F32)),
+        // What comes in is of the format already, and rounding it again would change nothing.
+        (format, Accumulate::Linear) if format == formats.elsewhere => Box::new(Places::new(F32)),
         (_, Accumulate::Linear) => inside.elsewhere(SummedLinearly),
         (Format::Bf16, Accumulate::Log) => Box::new(Places::new(Bf16)),
         (Format::Fixed { bits, fraction }, Accumulate::Log) => {

@@ -14,6 +14,8 @@
 
 mod affine;
 mod bf16;
+#[cfg(test)]
+mod conformance;
 mod fixed;
 mod fixed_slices;
 mod format;
