@@ -1,0 +1,158 @@
+//! A network that learns from labelled samples: forward, backward and update, all in one
+//! arithmetic.
+//!
+//! The loss is the cross-entropy of the soft-max of the outputs. For a batch of B samples, layer by
+//! layer from the last, with delta the derivative by a layer's sums:
+//!
+//! ```text
+//! delta of the outputs   softmax(z) - onehot(label)
+//! delta of a layer below (delta W^T) * activation'
+//! gradient of W          sum over the samples of x^T delta, of the bias that of delta
+//! ```
+//!
+//! Sums over samples run in their order in the batch. They are not divided by B: the step size is.
+//! Where the formats of matrix multiplies and of everything else differ, the three products are in
+//! the first, and all the rest, weights included, in the second.
+
+#[cfg(test)]
+mod examples;
+mod loss;
+mod passes;
+mod perceptron;
+mod products;
+
+use self::perceptron::Perceptron;
+use super::{Architecture, Operations};
+use crate::arithmetic::{Arithmetic, InArithmetic, Random, Tally, UpdateRule};
+
+/// Samples to learn from together.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// The inputs of each sample; a byte stands for its 255th part.
+    pub inputs: &'a [&'a [u8]],
+    /// The class of each sample.
+    pub labels: &'a [u8],
+}
+
+/// How a learner steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LearnerSettings {
+    /// Share of the old velocity that is kept; 0 for none.
+    pub momentum: f32,
+    /// Whether the velocity looks ahead (Nesterov's way).
+    pub nesterov: bool,
+    /// Pull of the weights, and not of the biases, towards zero.
+    pub weight_decay: f32,
+    /// How a weight takes its step.
+    pub update: UpdateRule,
+}
+
+/// What a step tells of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Learnt {
+    /// The loss of each sample before the step, added up.
+    pub loss: f64,
+    /// Samples of the batch that were taken for another class.
+    pub wrong: u64,
+    /// What became of the weights' steps.
+    pub tally: Tally,
+}
+
+/// A number became NaN or infinite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the {tensor} of layer {layer} are NaN or infinite; a smaller optimizer.learning_rate helps"
+)]
+pub struct Diverged {
+    /// The layer, from 0.
+    pub layer: usize,
+    /// What of it.
+    pub tensor: &'static str,
+}
+
+/// A network that learns, as the rest of the program sees it: f32 outside, whatever is inside.
+/// Class A.
+pub trait Learner: Send {
+    /// Takes one step down the gradient of the batch's mean loss.
+    ///
+    /// # Errors
+    /// If a number becomes NaN or infinite.
+    ///
+    /// # Panics
+    /// If a sample has another width than the network, or a class that it has no output for.
+    fn step(
+        &mut self,
+        batch: &Batch<'_>,
+        learning_rate: f32,
+        random: Random,
+    ) -> Result<Learnt, Diverged>;
+
+    /// What the last step did.
+    fn operations(&self) -> Operations;
+
+    /// The parameters (P).
+    fn theta(&self) -> Vec<f32>;
+
+    /// The gradient of the last batch, summed over its samples (P).
+    fn gradient(&self) -> Vec<f32>;
+
+    /// The parameters' bits as they are stored.
+    fn codes(&self) -> &[u8];
+
+    /// Named vectors of everything that is remembered between steps. They hold every stored number
+    /// exactly.
+    fn memory(&self) -> Vec<(&'static str, Vec<f32>)>;
+
+    /// Goes on from the vectors of [`Learner::memory`].
+    ///
+    /// # Panics
+    /// If one has another length.
+    fn restore(&mut self, memory: &[(&str, &[f32])]);
+}
+
+impl Architecture {
+    /// A learner that starts from `theta` (P), rounded to its format.
+    ///
+    /// # Panics
+    /// If `theta` does not have P elements.
+    pub fn learner(&self, settings: LearnerSettings, theta: &[f32]) -> Box<dyn Learner> {
+        self.formats.elsewhere(MakeLearner { architecture: self, settings, theta })
+    }
+}
+
+struct MakeLearner<'a> {
+    architecture: &'a Architecture,
+    settings: LearnerSettings,
+    theta: &'a [f32],
+}
+
+impl InArithmetic for MakeLearner<'_> {
+    type Output = Box<dyn Learner>;
+
+    fn with<A: Arithmetic>(self, arithmetic: A) -> Box<dyn Learner> {
+        let MakeLearner { architecture, settings, theta } = self;
+        Box::new(Perceptron::new(arithmetic, architecture, settings, theta))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::examples::{RANDOM, architecture, samples};
+    use super::*;
+    use crate::arithmetic::{Activation, Formats};
+
+    #[test]
+    fn what_diverges_is_named() {
+        let (inputs, labels) = samples();
+        let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+        let batch = Batch { inputs: &inputs, labels: &labels };
+        for matmul in ["f32", "lns12.6"] {
+            let formats = Formats { matmul: matmul.parse().unwrap(), ..Formats::default() };
+            let architecture = architecture(formats, Activation::Tanh);
+            let theta = vec![f32::INFINITY; architecture.layout().parameters()];
+            let mut learner = architecture.learner(LearnerSettings::default(), &theta);
+            let error = learner.step(&batch, 0.1, RANDOM).unwrap_err().to_string();
+            assert!(error.contains("layer") && error.contains("learning_rate"), "{error}");
+        }
+    }
+}
