@@ -117,6 +117,90 @@ fn a_run_on_samples_goes_on_to_the_same_bits_in_any_format() {
 }
 
 #[test]
+fn a_run_on_samples_stops_within_a_row_and_goes_on_to_the_same_bits() {
+    let place = samples();
+    let long = ["--set", "stop.epochs=400", "--set", "evaluation.every_epochs=100"];
+    let whole = [&["train", "samples.toml", "--out", "whole"][..], &long].concat();
+    place.es_train(&whole).exits_with(0);
+    let parts = [&["train", "samples.toml", "--out", "parts"][..], &long].concat();
+    let mut running = place.start(&parts);
+    harness::eventually("the run has started", || place.run("parts").holds("progress.csv"));
+    running.signal("TERM");
+    let outcome = running.wait();
+    if outcome.code == Some(0) {
+        println!("skipped: it was done before the signal came");
+        return;
+    }
+    outcome.exits_with(3).says(&["resume"]);
+    assert!(place.run("parts").holds("checkpoint.safetensors"));
+    place.es_train(&["resume", "parts"]).exits_with(0);
+    for same in ["theta_hash", "loss", "samples", "lost_updates", "test_error"] {
+        assert_eq!(place.run("whole").column(same), place.run("parts").column(same), "{same}");
+    }
+    let log = place.run("parts").text("run.log");
+    assert!(log.contains("stopped in row") && log.contains("resumed after row"), "{log}");
+}
+
+#[test]
+fn losing_every_step_is_a_warning_and_overwriting_leaves_nothing_behind() {
+    let place = samples();
+    let narrow = ["--set", "arithmetic.matmul=lns8.3", "--set", "arithmetic.elsewhere=lns8.3"];
+    let slow = ["--set", "optimizer.learning_rate=0.001", "--set", "optimizer.momentum=0.0"];
+    let train = ["train", "samples.toml", "--out", "run", "--set", "stop.epochs=1"];
+    let arguments = [&train[..], &narrow, &slow].concat();
+    place.es_train(&arguments).exits_with(0).says(&["rounding took away every one", "stochastic"]);
+    assert!(place.run("run").text("run.log").contains("rounding took away"));
+    let operations = place.run("run").text("operations.csv");
+    assert!(operations.contains("forward pass,1000,lns8.3,lns8.3,exact,log,0.0,"), "{operations}");
+    assert!(operations.contains("training step,1,"), "{operations}");
+    let hot = ["--overwrite", "--set", "optimizer.learning_rate=1e38"];
+    place.es_train(&[&train[..], &hot].concat()).exits_with(1);
+    assert!(!place.run("run").holds("operations.csv"));
+    assert!(place.run("run").text("run.log").contains("failed: update"));
+}
+
+#[test]
+fn each_way_to_add_logarithms_is_a_run_of_its_own() {
+    let place = samples();
+    let train = |out: &str, key: &str| {
+        let narrow =
+            ["--set", "arithmetic.matmul=lns12.6", "--set", "arithmetic.elsewhere=lns12.6"];
+        let train = ["train", "samples.toml", "--out", out, "--set", "stop.epochs=1", "--set", key];
+        place.es_train(&[&train[..], &narrow].concat()).exits_with(0);
+        let row = place.run(out).text("operations.csv").lines().nth(1).unwrap().to_owned();
+        (place.run(out).theta_hash(), row)
+    };
+    let exact = train("exact", "arithmetic.lns_addition=exact");
+    let table = train("table", "arithmetic.lns_addition=table:64");
+    let mitchell = train("mitchell", "arithmetic.lns_addition=mitchell");
+    let linear = train("linear", "arithmetic.accumulate=linear");
+    let hashes = [&exact.0, &table.0, &mitchell.0, &linear.0];
+    assert_eq!(hashes.iter().collect::<std::collections::HashSet<_>>().len(), 4);
+    assert!(mitchell.1.contains("mitchell,log") && linear.1.contains("exact,linear"));
+}
+
+#[test]
+fn policies_trained_in_f32_are_judged_in_the_formats_that_a_sweep_names() {
+    let place = samples().with_file(
+        "sweep.toml",
+        "base = \"samples.toml\"\nevaluate_in = [\"f32\", \"lns4.0\"]\n[variants]\nfloat = {}\n\
+         narrow = { \"arithmetic.matmul\" = \"lns8.3\" }\n[grid]\n\"stop.epochs\" = [2]\n",
+    );
+    place.es_train(&["sweep", "sweep.toml", "--out", "out"]).exits_with(0).says(&["formats.csv"]);
+    let table = place.run("out").text("formats.csv");
+    let rows: Vec<&str> = table.lines().collect();
+    assert_eq!(rows.len(), 3, "{table}");
+    let error = |row: &str| row.rsplit(',').next().unwrap().parse::<f64>().unwrap();
+    assert!(error(rows[1]) < error(rows[2]), "{table}");
+    let wrong = place.with_file(
+        "wrong.toml",
+        "base = \"samples.toml\"\n[variants]\nbad = { \"arithmetic.matmull\" = \"f32\" }\n",
+    );
+    let outcome = wrong.es_train(&["sweep", "wrong.toml"]).exits_with(2);
+    outcome.says(&["wrong.toml", "[variants] \"bad\"", "arithmetic.matmul"]);
+}
+
+#[test]
 fn a_sweep_of_variants_has_a_row_for_each_and_says_which() {
     let place = samples();
     let place = place.with_file(
@@ -147,9 +231,10 @@ fn what_does_not_fit_a_data_set_is_refused_with_a_reason() {
         ("arithmetic.elsewhere=int8", vec!["arithmetic.elsewhere", "int8", "matmul"]),
         ("arithmetic.master=format", vec!["arithmetic.master", "elsewhere"]),
         ("arithmetic.update=sometimes", vec!["sometimes", "kahan"]),
+        ("arithmetic.matmul=lns12.11", vec!["arithmetic.matmul", "F is 11, expected 3 to 10"]),
         ("arithmetic.lns_addition=table:0", vec!["arithmetic.lns_addition", "table:N"]),
         ("task.dataset=mnis", vec!["task.dataset", "mnis", "mnist"]),
-        ("task.env=CartPole-v1", vec!["task.env", "only one"]),
+        ("task.env=CartPole-v1", vec!["task.env", "keep one of the two"]),
         ("method.population=5", vec!["population"]),
     ] {
         let arguments = ["train", "samples.toml", "--out", "run", "--set", set];

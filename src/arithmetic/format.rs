@@ -78,12 +78,55 @@ impl fmt::Display for Format {
 
 /// A name that no format has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is not a number format; expected f32, bf16, int8, fixedB.F (such as fixed16.10: 4 to 16 \
-     bits, fewer fraction bits than bits) or lnsB.F (such as lns12.6: 4 to 16 bits, of which a \
-     sign, at most 10 fraction bits, and 1 to 8 others)"
-)]
-pub struct FormatError(pub String);
+#[error("`{name}` is not a number format: {reason}")]
+pub struct FormatError {
+    /// What was given.
+    pub name: String,
+    /// What is wrong with it, and what would be right.
+    pub reason: String,
+}
+
+impl FormatError {
+    fn new(name: &str) -> Self {
+        let lower = name.trim().to_lowercase();
+        let reason = if lower != name && lower.parse::<Format>().is_ok() {
+            format!("write `{lower}`")
+        } else if ["float32", "float", "single", "fp32", "f64", "double"].contains(&&*lower) {
+            "the widest here is `f32`".to_owned()
+        } else if ["float16", "fp16", "f16", "half", "bfloat16", "bfloat"].contains(&&*lower) {
+            "the 16-bit floating-point format here is `bf16`".to_owned()
+        } else if let Some((family, rest)) = family(&lower) {
+            fields_reason(family, rest)
+        } else {
+            "expected f32, bf16, int8, fixedB.F (such as fixed16.10) or lnsB.F (such as lns12.6)"
+                .to_owned()
+        };
+        FormatError { name: name.to_owned(), reason }
+    }
+}
+
+fn family(name: &str) -> Option<(&'static str, &str)> {
+    ["fixed", "lns"].into_iter().find_map(|f| name.strip_prefix(f).map(|rest| (f, rest)))
+}
+
+/// What is wrong with B.F.
+fn fields_reason(family: &str, rest: &str) -> String {
+    let numbers = rest.split_once('.').map(|(b, f)| (b.parse::<u32>(), f.parse::<u32>()));
+    let Some((Ok(bits), Ok(fraction))) = numbers else {
+        return format!(
+            "expected {family}B.F with B bits, F of them after the point, such as {family}12.6"
+        );
+    };
+    if !BITS.contains(&bits) {
+        return format!("B is {bits}, expected 4 to 16 bits");
+    }
+    let (least, most) = match family {
+        "fixed" => (0, bits - 1),
+        _ => (bits.saturating_sub(2 + MOST_LNS_INTEGER), (bits - 2).min(MOST_LNS_FRACTION)),
+    };
+    let why = if family == "lns" { " after the point of the logarithm" } else { "" };
+    format!("F is {fraction}, expected {least} to {most} bits{why} with B = {bits}")
+}
 
 impl FromStr for Format {
     type Err = FormatError;
@@ -117,7 +160,7 @@ impl FromStr for Format {
                 }
             }
         };
-        format.ok_or_else(|| FormatError(name.to_owned()))
+        format.ok_or_else(|| FormatError::new(name))
     }
 }
 
@@ -290,7 +333,25 @@ mod tests {
             "LNS12.6",
         ] {
             let error = name.parse::<Format>().unwrap_err().to_string();
-            assert!(error.contains(&format!("`{name}`")) && error.contains("lnsB.F"), "{error}");
+            assert!(error.contains(&format!("`{name}`")), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_name_is_said() {
+        for (name, part) in [
+            ("lns12.11", "F is 11, expected 3 to 10"),
+            ("lns16.6", "F is 6, expected 7 to 10"),
+            ("lns2.1", "B is 2, expected 4 to 16"),
+            ("fixed8.9", "F is 9, expected 0 to 7"),
+            ("LNS12.6", "write `lns12.6`"),
+            ("lns12", "lnsB.F"),
+            ("fp16", "`bf16`"),
+            ("float32", "`f32`"),
+            ("posit8", "fixedB.F"),
+        ] {
+            let error = name.parse::<Format>().unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
         }
     }
 

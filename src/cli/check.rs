@@ -34,16 +34,28 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
     let per_rank = vector * (1 + slots) as f64;
 
     let mut text = experiment.to_toml();
-    text += &format!(
-        "\n# {} parameters\n# memory: {}B a rank for theta and {slots} optimizer slots, {}B a \
-         thread for members\n",
-        parameters,
-        quantity(per_rank),
-        quantity(per_thread),
-    );
+    text += &format!("\n# {parameters} parameters\n");
+    if plan.population > 0 {
+        text += &format!(
+            "# memory: {}B a rank for theta and {slots} optimizer slots, {}B a thread for members\n",
+            quantity(per_rank),
+            quantity(per_thread),
+        );
+    }
     match &experiment.method {
         MethodSection::OpenaiEs(method) => text += &sent(&experiment, method, &plan, parameters),
-        MethodSection::Synchronous(_) => {
+        MethodSection::Synchronous(method) => {
+            let samples = task.data().map_or(0, |data| data.bytes());
+            let kept = experiment.learner_words();
+            let batch: usize =
+                plan.policy.architecture.layers().iter().map(|(i, o)| 2 * i + o).sum();
+            text += &format!(
+                "# memory: {}B a process for the samples; a rank {}B for parameters, gradients and \
+                 what updates keep, and {}B for a batch\n",
+                quantity(samples as f64),
+                quantity(vector * kept as f64),
+                quantity(4.0 * (batch * method.batch_size) as f64),
+            );
             let updates =
                 plan.most_updates.map_or("no count ends it".to_owned(), |n| n.to_string());
             text += &format!(

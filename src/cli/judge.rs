@@ -39,7 +39,7 @@ pub(super) fn judge(policy: &PolicyFile, exam: &Exam<'_>) -> Result<Judged, Fail
     let task = match policy.split {
         Some(split) => {
             let data = dataset::load(&policy.env, split, exam.tools.data.as_deref());
-            Task::of_data(data.map_err(|error| Failure::failed(error.to_string()))?)
+            Task::of_data(data.map_err(|error| Failure::usage(format!("task.dataset: {error}")))?)
         }
         None => {
             let (options, tools) = (policy.options.clone(), exam.tools.tools());

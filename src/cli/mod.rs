@@ -32,9 +32,11 @@ const INTERRUPTED: u8 = 3;
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 the run failed, 2 wrong usage or a wrong experiment file, 3 stopped by a
 signal after a checkpoint: `es-train resume` goes on. SIGINT, SIGTERM, SIGUSR1 and a file named
-`stop` in the run directory stop a run after the generation at work.";
+`stop` in the run directory stop a run after the generation at work, and on a data set within 100
+updates. A second SIGINT or SIGTERM ends it at once, without a checkpoint.";
 
-/// Train reinforcement-learning policies with evolution strategies.
+/// Train reinforcement-learning policies with evolution strategies, and networks on data sets, in
+/// single precision or narrower.
 ///
 /// Without a command, trains CartPole-v1 with the compiled-in experiment.
 #[derive(Debug, Parser)]
@@ -52,7 +54,7 @@ enum Command {
     Resume(resume::ResumeArguments),
     /// Train every cell of a grid, several at a time, and make a table of them.
     Sweep(sweep::SweepArguments),
-    /// Play episodes with a run's best policy.
+    /// Play episodes with a run's best policy, or judge it on the samples it was not trained on.
     Evaluate(evaluate::EvaluateArguments),
     /// Show the resolved experiment and what it costs, without running it.
     Check(check::CheckArguments),
@@ -77,6 +79,9 @@ struct ExperimentArguments {
     /// The environment; without a file, its compiled-in experiment or a million steps of defaults.
     #[arg(long, value_name = "ID")]
     env: Option<String>,
+    /// The data set; without a file, its compiled-in experiment.
+    #[arg(long, value_name = "NAME", conflicts_with = "env")]
+    dataset: Option<String>,
     /// Set a key of the experiment, such as method.population=512.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     assignments: Vec<String>,

@@ -21,7 +21,7 @@ use crate::train::default_threads;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct SweepArguments {
-    /// The sweep file: base, seeds and [grid].
+    /// The sweep file: base, seeds, [variants], [grid] and evaluate_in (see the README).
     #[arg(value_name = "SWEEP.toml")]
     file: PathBuf,
     /// Runs at a time, each with its share of the cores [default: one a core].

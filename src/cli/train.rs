@@ -56,11 +56,15 @@ pub(super) fn run(arguments: &TrainArguments) -> ExitCode {
 impl ExperimentArguments {
     /// The experiment that these arguments describe.
     pub(super) fn source(&self) -> Result<Source, Failure> {
-        let mut source = match (&self.file, &self.env) {
-            (Some(file), _) => Source::from_file(file)?,
-            (None, Some(env)) => Source::for_env(env)?,
-            (None, None) => Source::for_env("CartPole-v1")?,
+        let mut source = match (&self.file, &self.env, &self.dataset) {
+            (Some(file), _, _) => Source::from_file(file)?,
+            (None, Some(env), _) => Source::for_env(env)?,
+            (None, None, Some(dataset)) => Source::for_dataset(dataset)?,
+            (None, None, None) => Source::for_env("CartPole-v1")?,
         };
+        if let Some(dataset) = &self.dataset {
+            source.set_value("task.dataset", dataset.as_str().into())?;
+        }
         if let Some(env) = &self.env {
             source.set_value("task.env", env.as_str().into())?;
         }
@@ -198,10 +202,14 @@ pub(super) fn run_on(
         let mut recorder = (directory.take(), console.take());
         train(&session, comm, &mut recorder as &mut dyn Recorder)
     };
+    if let (Err(error), Some(path)) = (&result, &path) {
+        RunDirectory::note(path, &format!("failed: {error}"));
+    }
     match result {
         Ok(Ending::Finished(_)) => Ok(0),
         Ok(Ending::Interrupted { generation }) => {
             if let Some(path) = path {
+                RunDirectory::note(&path, &format!("stopped in row {}", generation + 1));
                 let _ = std::fs::remove_file(&stop_file);
                 eprintln!(
                     "stopped after generation {generation}; go on with: es-train resume {}",

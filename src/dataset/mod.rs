@@ -17,7 +17,8 @@ mod part;
 mod samples;
 mod synthetic;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde::{Deserialize, Serialize};
 
@@ -49,11 +50,34 @@ pub enum Split {
     Test,
 }
 
-/// Reads the data set of this name, looking for its files where [`find`] says.
+/// The data set of this name, whose files are looked for where [`find`] says. All that use it at a
+/// time in this process share it.
 ///
 /// # Errors
 /// If there is no such set, or its files are missing, damaged or do not fit each other.
-pub fn load(name: &str, split: Split, directory: Option<&Path>) -> Result<DataSet, DataSetError> {
+pub fn load(
+    name: &str,
+    split: Split,
+    directory: Option<&Path>,
+) -> Result<Arc<DataSet>, DataSetError> {
+    static LOADED: Mutex<Vec<(Key, Weak<DataSet>)>> = Mutex::new(Vec::new());
+    let key = (name.to_owned(), split, directory.map(Path::to_owned));
+    // Held while reading: ranks of one process want the same set at the same time.
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    loaded.retain(|(_, set)| set.strong_count() > 0);
+    let known = loaded.iter().find(|(known, _)| *known == key);
+    if let Some(set) = known.and_then(|(_, set)| set.upgrade()) {
+        return Ok(set);
+    }
+    let set = Arc::new(read(name, split, directory)?);
+    loaded.push((key, Arc::downgrade(&set)));
+    Ok(set)
+}
+
+/// What decides which samples a set has.
+type Key = (String, Split, Option<PathBuf>);
+
+fn read(name: &str, split: Split, directory: Option<&Path>) -> Result<DataSet, DataSetError> {
     let (mut training, test, held_out) = if name == synthetic::NAME {
         let (training, test) = synthetic::make();
         (training, test, synthetic::HELD_OUT)
@@ -124,7 +148,7 @@ mod tests {
     #[test]
     fn a_set_is_its_four_files() {
         let set = load("mnist", Split::Test, Some(small().path())).unwrap();
-        assert_eq!((set.name.as_str(), set.classes, set.validation), ("mnist", 10, None));
+        assert_eq!((set.name.as_str(), set.classes, &set.validation), ("mnist", 10, &None));
         assert_eq!((set.training.len(), set.test.len(), set.test.width()), (3, 2, 4));
         assert_eq!((set.test.input(1), set.test.label(1)), (&[5, 6, 7, 8][..], 5));
     }
@@ -177,8 +201,9 @@ mod tests {
     fn the_last_training_samples_are_the_validation_set() {
         let whole = load("synthetic", Split::Test, None).unwrap();
         let set = load("synthetic", Split::Validation, None).unwrap();
-        let validation = set.validation.unwrap();
-        assert_eq!((whole.training.len(), whole.validation), (5000, None));
+        let validation = set.validation.as_ref().unwrap();
+        assert_eq!((whole.training.len(), &whole.validation), (5000, &None));
+        assert!(Arc::ptr_eq(&set, &load("synthetic", Split::Validation, None).unwrap()));
         assert_eq!((set.training.len(), validation.len(), set.test.len()), (4000, 1000, 1000));
         assert_eq!(set.training.input(3999), whole.training.input(3999));
         assert_eq!(validation.input(0), whole.training.input(4000));

@@ -23,6 +23,14 @@ pub struct DataSet {
     pub test: Samples,
 }
 
+impl DataSet {
+    /// Bytes of all samples and labels.
+    pub fn bytes(&self) -> usize {
+        let parts = [Some(&self.training), self.validation.as_ref(), Some(&self.test)];
+        parts.into_iter().flatten().map(|part| part.len() * (part.width + 1)).sum()
+    }
+}
+
 impl Samples {
     /// Samples of `width` bytes each, one after the other, and the class of each.
     ///

@@ -7,6 +7,7 @@ use es_envs::{Setting, Tools};
 use super::{
     Experiment, ExperimentError, Master, MethodSection, SynchronousSection, TaskSection, validate,
 };
+use crate::arithmetic::UpdateRule;
 use crate::dataset;
 use crate::method::evolution::{Evolution, EvolutionSettings, OpenaiEs, OpenaiEsSettings};
 use crate::method::gradient::{Synchronous, SynchronousSettings};
@@ -152,6 +153,13 @@ impl Experiment {
             weight_decay: method.weight_decay as f32,
             update: self.arithmetic.update,
         }
+    }
+
+    /// Vectors as long as theta that a learner keeps: weights, twice; gradient; direction; velocity;
+    /// residual.
+    pub fn learner_words(&self) -> usize {
+        let LearnerSettings { momentum, update, .. } = self.learner_settings();
+        4 + usize::from(momentum > 0.0) + usize::from(update == UpdateRule::Kahan)
     }
 
     /// Samples of an update of a gradient method; none without one.

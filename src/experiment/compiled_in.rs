@@ -32,6 +32,12 @@ pub fn compiled_in(env: &str) -> Option<(&'static str, &'static str)> {
     COMPILED_IN.iter().find(|(id, _)| *id == env).map(|(_, file)| *file)
 }
 
+/// The compiled-in experiment of a data set: its name and its text. Sets of images other than the
+/// synthetic one take that of mnist.
+pub(super) fn compiled_in_for_data(dataset: &str) -> (&'static str, &'static str) {
+    if dataset == "synthetic" { file!("synthetic") } else { file!("mnist") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

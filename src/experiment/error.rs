@@ -64,6 +64,14 @@ pub enum ExperimentError {
         /// What would be right.
         expected: String,
     },
+    /// A key that has no place in this experiment.
+    #[error("{key}: {reason}")]
+    Misplaced {
+        /// The key.
+        key: String,
+        /// Why, and what to do instead.
+        reason: String,
+    },
     /// A key that must be there.
     #[error("{origin}: {what}")]
     Missing {

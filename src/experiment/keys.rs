@@ -28,7 +28,7 @@ pub const KEYS: &[Key] = &[
     key(
         "task.split",
         "",
-        "validation (the last training samples are held out) or test (all are trained on)",
+        "validation (the last training samples are held out) or test (all are trained on) [default: validation]",
     ),
     key(
         "task.fresh",
@@ -118,7 +118,7 @@ pub const KEYS: &[Key] = &[
         "source of the perturbations: box-muller, or table:N, one table of N normals a machine",
     ),
     key("method.batch_size", "", "samples of an update of a gradient method [default: 32]"),
-    key("optimizer.name", "\"adam\"", "adam or sgd"),
+    key("optimizer.name", "\"adam\"", "adam or sgd; on a data set sgd, which is the default there"),
     key("optimizer.learning_rate", "0.03", "the step size"),
     key(
         "optimizer.schedule",
@@ -135,7 +135,11 @@ pub const KEYS: &[Key] = &[
     key("optimizer.beta1", "0.9", "decay of adam's first moment"),
     key("optimizer.beta2", "0.999", "decay of adam's second moment"),
     key("optimizer.epsilon", "1e-8", "added to the root of adam's second moment"),
-    key("evaluation.every", "5", "generations between evaluations of the unperturbed policy"),
+    key(
+        "evaluation.every",
+        "5",
+        "generations between evaluations of the unperturbed policy; of gradient methods, updates",
+    ),
     key("evaluation.every_env_steps", "", "environment steps between evaluations, instead"),
     key("evaluation.every_samples", "", "samples between evaluations on a data set, instead"),
     key("evaluation.every_epochs", "", "epochs between evaluations on a data set [default: 1]"),
@@ -157,7 +161,11 @@ pub const KEYS: &[Key] = &[
     key("stop.epochs", "", "end after every sample was learnt from this many times"),
     key("stop.samples", "", "end after learning from this many samples"),
     key("stop.updates", "", "end after this many updates of a gradient method"),
-    key("stop.error_rate", "", "end when the error on validation samples is down to this share"),
+    key(
+        "stop.error_rate",
+        "",
+        "end when an evaluation's error is down to this share: on validation samples, or on test samples where task.split = \"test\"",
+    ),
 ];
 
 /// Tables that other methods than this one use: a warning, not an error.

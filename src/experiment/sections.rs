@@ -4,7 +4,7 @@ use es_envs::Options;
 use serde::{Deserialize, Serialize};
 
 use super::ExperimentError;
-use crate::arithmetic::{Accumulate, Activation, Format, Formats, UpdateRule};
+use crate::arithmetic::{Accumulate, Activation, Format, FormatError, Formats, UpdateRule};
 use crate::dataset::Split;
 use crate::method::evolution::{EpisodeCap, EpisodeSeeds, FitnessShaping, NoiseSource, UpdateMode};
 use crate::network::Initial;
@@ -132,7 +132,10 @@ impl ArithmeticSection {
             expected,
         };
         let format = |key: &str, name: &str| -> Result<Format, ExperimentError> {
-            name.parse().map_err(|_| wrong(key, name, FORMATS.to_owned()))
+            name.parse().map_err(|error: FormatError| ExperimentError::Misplaced {
+                key: format!("arithmetic.{key}"),
+                reason: error.to_string(),
+            })
         };
         let elsewhere = format("elsewhere", &self.elsewhere)?;
         if !elsewhere.is_general() {
@@ -150,11 +153,6 @@ impl ArithmeticSection {
         })
     }
 }
-
-/// What a format's name may be.
-const FORMATS: &str = "f32, bf16, int8, fixedB.F (such as \"fixed16.10\": B from 4 to 16 bits, F \
-    fraction bits, fewer than B) or lnsB.F (such as \"lns12.6\": B from 4 to 16 bits, F fraction \
-    bits of the logarithm, at most 10 and from B - 9 to B - 2)";
 
 /// `[method]`: the name says which.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::compiled_in::compiled_in;
+use super::compiled_in::{compiled_in, compiled_in_for_data};
 use super::keys::{TABLES_OF_OTHERS, exists, nearest};
 use super::{
     CheckpointSection, EvaluationSection, Experiment, ExperimentError, MethodSection,
@@ -65,6 +65,17 @@ impl Source {
         }
         let mut source = Self::parse("defaults", "default", "[stop]\nenv_steps = 1_000_000\n")?;
         source.put("task.env", Value::String(env.to_owned()));
+        Ok(source)
+    }
+
+    /// The experiment of a data set: compiled in, or that of mnist.
+    ///
+    /// # Errors
+    /// Never for the experiments of this program.
+    pub fn for_dataset(dataset: &str) -> Result<Self, ExperimentError> {
+        let (name, text) = compiled_in_for_data(dataset);
+        let mut source = Self::parse(&format!("the compiled-in {name}.toml"), name, text)?;
+        source.put("task.dataset", Value::String(dataset.to_owned()));
         Ok(source)
     }
 
@@ -161,6 +172,16 @@ impl Source {
             return Err(missing("no task; add [task] with env = \"CartPole-v1\", or give --env"));
         }
         let task: TaskSection = self.section("task")?;
+        if let (false, Some(dataset)) = (task.env.is_empty(), &task.dataset) {
+            return Err(ExperimentError::Misplaced {
+                key: "task.dataset".into(),
+                reason: format!(
+                    "{dataset:?} is given together with task.env = {:?}; keep one of the two \
+                     (--dataset NAME trains on a data set without a file)",
+                    task.env
+                ),
+            });
+        }
         if task.env.is_empty() && task.dataset.is_none() {
             return Err(missing(
                 "[task] names nothing; add env = \"CartPole-v1\" or dataset = \"mnist\"",
@@ -170,7 +191,8 @@ impl Source {
         if stop == super::StopSection::default() {
             return Err(missing(
                 "no [stop]: the run would never end; add one or more of evaluation_return, \
-                 generations, env_steps, wall_seconds, or of epochs, error_rate for a data set",
+                 generations, env_steps, wall_seconds, or for a data set of error_rate, epochs, \
+                 samples, updates, wall_seconds",
             ));
         }
         let mut evaluation: EvaluationSection = self.section("evaluation")?;
@@ -351,7 +373,7 @@ mod tests {
             ("method.update=both", vec!["both", "replicated"]),
             ("optimizer.name=rmsprop", vec!["optimizer.name", "adam, sgd"]),
             ("optimizer.schedule=slowly", vec!["slowly", "linear:END,N"]),
-            ("arithmetic.matmul=lns99.1", vec!["arithmetic.matmul", "f32"]),
+            ("arithmetic.matmul=lns99.1", vec!["arithmetic.matmul", "B is 99"]),
             ("task.env=CartPol-v1", vec!["task.env", "CartPol-v1", "CartPole-v1"]),
             ("policy.hidden=[0]", vec!["policy.hidden", "at least 1"]),
             ("policy.action_bins=5", vec!["policy.action_bins", "discrete"]),

@@ -44,37 +44,43 @@ pub(super) fn check_batch(batch_size: usize, samples: usize) -> Result<(), Exper
 /// Checks that task, method and the keys that go with them are of one kind.
 fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
     let Experiment { task, arithmetic, optimizer, evaluation, stop, .. } = experiment;
-    let both = task.dataset.is_some() && !task.env.is_empty();
-    require(!both, "task.env", format!("{:?} with a dataset", task.env), "only one of the two")?;
-    let none = |given: bool, key: &str, expected: &str| require(!given, key, "(given)", expected);
+    let none = |given: bool, key: &str, reason: &str| match given {
+        true => Err(ExperimentError::Misplaced { key: key.to_owned(), reason: reason.to_owned() }),
+        false => Ok(()),
+    };
     if task.dataset.is_none() {
-        let of_data = "no such key: it belongs to data sets";
+        let of_data = "it belongs to data sets, and this task is an environment; leave it out";
         none(evaluation.every_samples.is_some(), "evaluation.every_samples", of_data)?;
         none(evaluation.every_epochs.is_some(), "evaluation.every_epochs", of_data)?;
         none(stop.epochs.is_some(), "stop.epochs", of_data)?;
         none(stop.samples.is_some(), "stop.samples", of_data)?;
         none(stop.updates.is_some(), "stop.updates", of_data)?;
         none(stop.error_rate.is_some(), "stop.error_rate", of_data)?;
-        none(optimizer.nesterov, "optimizer.nesterov", "no such key: it belongs to data sets")?;
+        none(
+            optimizer.nesterov,
+            "optimizer.nesterov",
+            "it belongs to data sets, and this task is an environment; leave it out",
+        )?;
         let kept = arithmetic.master == Master::Format;
         let update = arithmetic.update != UpdateRule::Plain && !kept;
-        let expected = "\"plain\", because theta is kept in f32; arithmetic.master = \"format\" \
-                        keeps it in the format of arithmetic.elsewhere";
-        return require(!update, "arithmetic.update", format!("{:?}", arithmetic.update), expected);
+        let reason = "it is for a theta in a narrow format, and this one is kept in f32; add \
+                      arithmetic.master = \"format\", or leave it out";
+        return none(update, "arithmetic.update", reason);
     }
-    let of_episodes = "no such key: a data set has no episodes";
+    let of_episodes = "it belongs to environments, and this task is a data set; leave it out";
     none(evaluation.every_env_steps.is_some(), "evaluation.every_env_steps", of_episodes)?;
     none(stop.evaluation_return.is_some(), "stop.evaluation_return", of_episodes)?;
     none(stop.env_steps.is_some(), "stop.env_steps", of_episodes)?;
-    none(stop.generations.is_some(), "stop.generations", "epochs, samples or updates instead")?;
+    let counts = "a data set has no generations; give stop.epochs, stop.samples or stop.updates";
+    none(stop.generations.is_some(), "stop.generations", counts)?;
     none(task.fresh, "task.fresh", of_episodes)?;
     none(!task.options.is_empty(), "task.options", of_episodes)?;
     none(experiment.policy.action_bins.is_some(), "policy.action_bins", of_episodes)?;
     let normalize = experiment.policy.normalize_observations;
     none(normalize, "policy.normalize_observations", of_episodes)?;
     let master = arithmetic.master == Master::Format;
-    let expected = "\"f32\" (left out): gradient methods keep theta in arithmetic.elsewhere anyway";
-    require(!master, "arithmetic.master", "\"format\"", expected)?;
+    let reason = "gradient methods keep theta in arithmetic.elsewhere anyway; leave it out";
+    none(master, "arithmetic.master", reason)?;
     let given = format!("{:?}", optimizer.name);
     require(
         optimizer.name == "sgd",
@@ -167,7 +173,8 @@ pub(super) fn check(experiment: &Experiment) -> Result<(), ExperimentError> {
     ];
     let mut ways = given.iter().filter(|(_, every)| every.is_some());
     if let (Some((key, _)), Some((other, _))) = (ways.next(), ways.next()) {
-        require(false, key, format!("with {other} beside it"), "only one of the two")?;
+        let reason = format!("given together with {other}; keep one of the two");
+        return Err(ExperimentError::Misplaced { key: (*key).to_owned(), reason });
     }
     for (key, every) in given {
         at_least_one(key, every)?;

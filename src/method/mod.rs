@@ -105,6 +105,8 @@ pub struct Interval {
     pub idle_fraction: f64,
     /// What rank 0 told.
     pub pulse: Pulse,
+    /// Whether the row goes on: the method came back only to be saved or stopped.
+    pub is_partial: bool,
 }
 
 /// What the members of a generation brought home.
@@ -175,7 +177,8 @@ pub enum MethodError {
 
 /// A method that optimises a policy. All calls are collective.
 pub trait Method {
-    /// Does the work of one row. `pulse` is asked once, on rank 0, and told to all.
+    /// Does the work of one row, or a part of it if the pulse asks for a stop or a checkpoint.
+    /// `pulse` is asked on rank 0 and told to all.
     ///
     /// # Errors
     /// If a rank fails or no member has a return.
@@ -240,10 +243,10 @@ impl MethodState {
         })
     }
 
-    /// The whole number of this name.
+    /// The number of this name.
     ///
     /// # Errors
-    /// If it is missing or not a whole number of the type.
+    /// If it is missing or not a number of the type.
     pub fn whole_number<T: std::str::FromStr>(&self, name: &str) -> Result<T, MethodError> {
         let text = self.number(name)?;
         text.parse().map_err(|_| MethodError::Mismatch {

@@ -6,6 +6,8 @@
 //! | --- | --- | --- |
 //! | `f32`, `bf16`, `int8`, fixed point | 1 multiplication | 1 addition |
 //! | LNS | 1 addition of logarithms | 1 subtraction and 1 addition of logarithms, 1 look-up of G |
+//! | LNS with `table:N` | 1 addition of logarithms | 2 look-ups, 1 multiplication and 4 additions |
+//! | LNS with `mitchell` | 1 addition of logarithms | 4 additions; shifts are not counted |
 //! | LNS, summed linearly | 1 addition of logarithms | 1 look-up of the power, 1 addition |
 //!
 //! Products with a zero input are skipped, and so are their weights. Bits are moved when a weight
@@ -14,7 +16,7 @@
 
 use serde::Serialize;
 
-use crate::arithmetic::{Accumulate, Activation, Format, Formats, UpdateRule};
+use crate::arithmetic::{Accumulate, Activation, Format, Formats, LnsAddition, UpdateRule};
 
 /// Operations, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -57,7 +59,9 @@ impl Operations {
                 Operations { multiplications: count, additions: count, ..Self::default() }
             }
             (true, false) => {
-                Operations { additions: 3 * count, look_ups: count, ..Self::default() }
+                let mut all = Self::logarithmic_sums(formats, count);
+                all.additions += count;
+                all
             }
             (true, true) => Operations { additions: 2 * count, look_ups: count, ..Self::default() },
         }
@@ -66,9 +70,27 @@ impl Operations {
     /// So many sums of two numbers outside matrix multiplies.
     pub(super) fn sums(formats: &Formats, count: u64) -> Self {
         if is_logarithmic(formats.elsewhere) {
-            Operations { additions: 2 * count, look_ups: count, ..Self::default() }
+            Self::logarithmic_sums(formats, count)
         } else {
             Operations { additions: count, ..Self::default() }
+        }
+    }
+
+    /// So many sums of two logarithmic numbers: a subtraction finds the distance, an addition adds
+    /// what G says.
+    fn logarithmic_sums(formats: &Formats, count: u64) -> Self {
+        let sums = Operations { additions: 2 * count, ..Self::default() };
+        match formats.lns_addition {
+            LnsAddition::Exact => Operations { look_ups: count, ..sums },
+            // Two nodes, their difference, its share, and the sum.
+            LnsAddition::Table(_) => Operations {
+                look_ups: 2 * count,
+                multiplications: count,
+                additions: sums.additions + 2 * count,
+                ..sums
+            },
+            // 1 + (1 - f), and for unlike signs 1 less that; shifts are not counted.
+            LnsAddition::Mitchell => Operations { additions: sums.additions + 2 * count, ..sums },
         }
     }
 

@@ -1,6 +1,6 @@
 //! `operations.csv`: what a run's policy and its training would ask of hardware.
 
-use crate::arithmetic::Formats;
+use crate::arithmetic::{Accumulate, Formats};
 use crate::network::Operations;
 
 /// Counted work of one kind.
@@ -16,11 +16,13 @@ pub struct Work {
     pub operations: Operations,
 }
 
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 13] = [
     "work",
     "counted",
     "matmul",
     "elsewhere",
+    "lns_addition",
+    "accumulate",
     "multiplications",
     "additions",
     "look_ups",
@@ -41,6 +43,11 @@ impl Work {
             self.times.to_string(),
             self.formats.matmul.to_string(),
             self.formats.elsewhere.to_string(),
+            self.formats.lns_addition.to_string(),
+            match self.formats.accumulate {
+                Accumulate::Log => "log".to_owned(),
+                Accumulate::Linear => "linear".to_owned(),
+            },
             mean(multiplications),
             mean(additions),
             mean(look_ups),
@@ -92,7 +99,7 @@ mod tests {
         let work = Work { kind: "forward pass", times: 20, formats, operations };
         let text = String::from_utf8(operations_csv(&[work]).unwrap()).unwrap();
         let row = text.lines().nth(1).unwrap();
-        assert_eq!(row, "forward pass,20,f32,f32,0.0,1.5,0.0,0.0,0.0,32.0,6.3");
+        assert_eq!(row, "forward pass,20,f32,f32,exact,log,0.0,1.5,0.0,0.0,0.0,32.0,6.3");
         assert_eq!(work.describe(), "a forward pass in f32: 2 additions, 32 bits moved");
     }
 }

@@ -22,8 +22,18 @@ const LOCK: &str = "lock";
 const STOP: &str = "stop";
 
 /// Everything of a run that another run of the same name replaces.
-const OF_A_RUN: [&str; 9] =
-    [EXPERIMENT, PROGRESS, CHECKPOINT, PREVIOUS, POLICY, RunDirectory::INITIAL, LOG, SUMMARY, STOP];
+const OF_A_RUN: [&str; 10] = [
+    EXPERIMENT,
+    PROGRESS,
+    CHECKPOINT,
+    PREVIOUS,
+    POLICY,
+    RunDirectory::INITIAL,
+    LOG,
+    SUMMARY,
+    OPERATIONS,
+    STOP,
+];
 
 /// A run directory, locked for this process until dropped.
 pub struct RunDirectory {
@@ -102,6 +112,14 @@ impl RunDirectory {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Adds a line to the log of the run in this directory, if it can: for the end of a run, when
+    /// its recorder is gone.
+    pub fn note(path: &Path, line: &str) {
+        if let Ok(mut log) = OpenOptions::new().append(true).open(path.join(LOG)) {
+            let _ = writeln!(log, "{line}");
+        }
     }
 
     /// Keeps a copy of the policy that the run starts from.
@@ -216,7 +234,14 @@ impl Recorder for RunDirectory {
     fn start(&mut self, run: &RunInfo) -> Result<(), RecordError> {
         let path = self.path.join(PROGRESS);
         self.progress = Some(ProgressCsv::reopen(&path, run.resumed_at.unwrap_or(0))?);
-        Ok(())
+        let began = match run.resumed_at {
+            Some(generation) => format!("resumed after row {generation}"),
+            None => "started".to_owned(),
+        };
+        let Self { path, log, .. } = self;
+        let (ranks, threads) = (run.ranks, run.threads);
+        writeln!(log, "{began}: ranks {ranks}, threads of each {threads}")
+            .map_err(RecordError::io(&path.join(LOG), "append to"))
     }
 
     fn row(&mut self, row: &Row) -> Result<(), RecordError> {

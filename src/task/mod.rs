@@ -71,7 +71,7 @@ impl Task {
     }
 
     /// The task of telling a data set's classes apart. It has no environments.
-    pub fn of_data(data: DataSet) -> Self {
+    pub fn of_data(data: Arc<DataSet>) -> Self {
         let (name, width) = (data.name.clone(), data.training.width());
         let (spec, env) = (Spec::new(&name, width, ActionSpace::Discrete(data.classes)), name);
         let no_episodes = "an environment: a data set has no episodes";
@@ -83,7 +83,7 @@ impl Task {
             first: Arc::default(),
             fresh: false,
             second_opinion: None,
-            data: Some(Arc::new(data)),
+            data: Some(data),
         }
     }
 

@@ -126,6 +126,7 @@ pub fn train(
         clock: Clock::start(counters.wall_seconds),
         counters,
         told_of_ties: false,
+        told_of_loss: false,
         told_faults: HashSet::new(),
     };
     run.run(method.as_mut(), recorder)

@@ -22,6 +22,8 @@ pub(super) struct Run<'a> {
     pub counters: Counters,
     /// Whether the warning that all returns are equal has been given.
     pub told_of_ties: bool,
+    /// Whether the warning that all steps are lost has been given.
+    pub told_of_loss: bool,
     /// Last lines of the faults that were told in full.
     pub told_faults: HashSet<String>,
 }
@@ -64,21 +66,20 @@ impl Run<'_> {
         recorder: &mut dyn Recorder,
     ) -> Result<Pulse, TrainError> {
         let sent = self.rank.comm.bytes_sent();
-        let (clock, checkpoint) = (&self.clock, &self.session.experiment.checkpoint);
+        let (clock, checkpoint) = (&self.clock, self.session.experiment.checkpoint.clone());
         let next = self.counters.generation + 1;
         let stop_requested = self.session.stop_requested;
         let interval = method.advance(&self.rank, &mut || {
             let by_time =
                 checkpoint.every_seconds.is_some_and(|every| clock.is_checkpoint_due(every));
-            let by_count = checkpoint.every.is_some_and(|every| next.is_multiple_of(every));
-            Pulse {
-                wall_seconds: clock.seconds(),
-                stop: stop_requested(),
-                checkpoint: by_time || by_count,
-            }
+            Pulse { wall_seconds: clock.seconds(), stop: stop_requested(), checkpoint: by_time }
         })?;
         let bytes_sent = self.rank.comm.bytes_sent() - sent;
         let pulse = interval.pulse;
+        if interval.is_partial {
+            self.counters.wall_seconds = pulse.wall_seconds;
+            return Ok(pulse);
+        }
         let steps_before = self.counters.env_steps;
         self.counters.generation += 1;
         self.counters.env_steps += interval.env_steps;
@@ -116,7 +117,9 @@ impl Run<'_> {
                 theta_hash: fingerprint(method),
             })?;
         }
-        Ok(pulse)
+        // Known to all ranks without being told.
+        let by_count = checkpoint.every.is_some_and(|every| next.is_multiple_of(every));
+        Ok(Pulse { checkpoint: pulse.checkpoint || by_count, ..pulse })
     }
 
     fn tell_of_trouble(
@@ -132,6 +135,18 @@ impl Run<'_> {
                 "warning: generation {generation}: members without a return: {}; {}",
                 interval.faulted_members,
                 reasons.join("; ")
+            ))?;
+        }
+        if let (Some(lost), Some(attempted)) = (interval.lost_updates, interval.attempted_updates)
+            && lost == attempted
+            && attempted > 0
+            && !self.told_of_loss
+        {
+            self.told_of_loss = true;
+            recorder.event(&format!(
+                "warning: row {generation}: rounding took away every one of the {attempted} steps \
+                 of weights, so nothing is learnt; arithmetic.update = \"stochastic\", a larger \
+                 optimizer.learning_rate or a wider arithmetic.elsewhere helps"
             ))?;
         }
         for warning in &interval.warnings {

@@ -41,6 +41,7 @@ enum OneOrMore {
 /// A sweep, read and checked.
 pub(super) struct SweepFile {
     bases: Vec<(PathBuf, Source)>,
+    path: PathBuf,
     seeds: Vec<u64>,
     /// Formats in which policies that were trained in single precision are judged as well.
     pub evaluate_in: Vec<Format>,
@@ -74,7 +75,9 @@ impl SweepFile {
             .map_err(|source| ExperimentError::Read { path: path.to_owned(), source })?;
         let wrong = |what: String| Failure::usage(format!("{}: {what}", path.display()));
         let written: Written = toml::from_str(&text).map_err(|error| {
-            wrong(format!("not a sweep file (base, seeds and [grid])\n{error}"))
+            wrong(format!(
+                "not a sweep file (base, seeds, evaluate_in, [variants] and [grid])\n{error}"
+            ))
         })?;
         let directory = path.parent().unwrap_or(Path::new(""));
         let bases = match written.base {
@@ -119,7 +122,15 @@ impl SweepFile {
             return Err(wrong("seeds is empty: name one or more, or leave it out".into()));
         }
         let seeds = written.seeds.unwrap_or_default();
-        Ok(SweepFile { bases, seeds, evaluate_in: written.evaluate_in, variants, grid })
+        let path = path.to_owned();
+        Ok(SweepFile { bases, path, seeds, evaluate_in: written.evaluate_in, variants, grid })
+    }
+
+    /// A failure of a cell, with the sweep file and the variant that it comes from.
+    fn within(&self, variant: Option<&Variant>, failure: Failure) -> Failure {
+        let variant = variant.map_or(String::new(), |v| format!(" [variants] \"{}\"", v.name));
+        let message = failure.message.trim_start_matches("--set: ");
+        Failure { message: format!("{}:{variant} {message}", self.path.display()), ..failure }
     }
 
     /// Every run: bases, then variants, then the grid with its last key fastest, then seeds.
@@ -145,10 +156,12 @@ impl SweepFile {
             for variant in &variants {
                 for point in &points {
                     if self.seeds.is_empty() {
-                        cells.push(cell(path, source, *variant, point, None, &mut tasks)?);
+                        let cell = cell(path, source, *variant, point, None, &mut tasks);
+                        cells.push(cell.map_err(|failure| self.within(*variant, failure))?);
                     }
                     for &seed in &self.seeds {
-                        cells.push(cell(path, source, *variant, point, Some(seed), &mut tasks)?);
+                        let cell = cell(path, source, *variant, point, Some(seed), &mut tasks);
+                        cells.push(cell.map_err(|failure| self.within(*variant, failure))?);
                     }
                 }
             }

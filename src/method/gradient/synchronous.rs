@@ -15,7 +15,8 @@
 //!    in a narrow format the sum loses less than its parts would.
 //! 3. An epoch takes every sample once; its last batch may be smaller.
 //! 4. Biases do not decay.
-//! 5. With one worker every rank does the same work, and nothing is sent.
+//! 5. With one worker every rank does the same work, in one thread, and nothing but rank 0's pulse is
+//!    sent, every 100 updates; evaluations are shared out over all ranks and threads.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -48,6 +49,9 @@ pub struct SynchronousSettings {
     pub most_updates: Option<u64>,
 }
 
+/// Updates between two looks at whether to stop or to save.
+const PULSE: u64 = 100;
+
 /// The method's state.
 pub struct Synchronous {
     settings: SynchronousSettings,
@@ -58,6 +62,8 @@ pub struct Synchronous {
     theta: Vec<f32>,
     statistics: Statistics,
     updates: u64,
+    /// The row at work.
+    row: Interval,
 }
 
 impl Synchronous {
@@ -77,6 +83,7 @@ impl Synchronous {
             data,
             statistics: Statistics::default(),
             updates: 0,
+            row: Interval::default(),
         }
     }
 
@@ -102,7 +109,7 @@ impl Synchronous {
     }
 
     /// One update. Adds to the row what it has to tell.
-    fn update(&mut self, row: &mut Interval) -> Result<(), MethodError> {
+    fn update(&mut self) -> Result<(), MethodError> {
         let (epoch, batch) = (self.updates / self.batches(), self.updates % self.batches());
         let samples = self.data.training.len();
         let start = batch as usize * self.settings.batch_size;
@@ -121,6 +128,7 @@ impl Synchronous {
             .step(&batch, learning_rate as f32, random)
             .map_err(|source| MethodError::Diverged { update: self.updates + 1, source })?;
         self.updates += 1;
+        let row = &mut self.row;
         row.samples += labels.len() as u64;
         row.updates += 1;
         row.learning_rate = Some(learning_rate);
@@ -143,27 +151,39 @@ impl Method for Synchronous {
         rank: &Rank<'_>,
         pulse: &mut dyn FnMut() -> Pulse,
     ) -> Result<Interval, MethodError> {
-        let began = Instant::now();
-        let mut row = Interval::default();
+        let mut agree = || {
+            let mine = if rank.comm.rank() == 0 { pulse() } else { Pulse::default() };
+            let mut bytes = mine.to_bytes();
+            rank.comm.broadcast(&mut bytes).map(|()| Pulse::from_bytes(bytes))
+        };
+        let mut began = Instant::now();
         let end = self.end_of_row();
         while self.updates + 1 < end {
-            self.update(&mut row)?;
+            self.update()?;
+            if self.updates.is_multiple_of(PULSE) {
+                let pulse = agree()?;
+                self.row.update_seconds += began.elapsed().as_secs_f64();
+                began = Instant::now();
+                if pulse.stop || pulse.checkpoint {
+                    self.theta = self.learner.theta();
+                    return Ok(Interval { pulse, is_partial: true, ..Interval::default() });
+                }
+            }
         }
         // What the last step of a row did stands for all of them.
         let before = self.learner.theta();
-        self.update(&mut row)?;
+        self.update()?;
         self.theta = self.learner.theta();
+        let mut row = std::mem::take(&mut self.row);
         let batch = row.samples as f64 / row.updates as f64;
         row.gradient_norm = Some(length(self.learner.gradient().into_iter()) / batch);
         row.parameter_norm = length(self.theta.iter().copied());
         let step = length(self.theta.iter().zip(&before).map(|(after, before)| after - before));
         row.update_ratio = (row.parameter_norm > 0.0).then(|| step / row.parameter_norm);
         row.loss = row.loss.map(|sum| sum / row.samples as f64);
-        row.update_seconds = began.elapsed().as_secs_f64();
+        row.update_seconds += began.elapsed().as_secs_f64();
         row.idle_fraction = 1.0 - 1.0 / rank.crew.threads() as f64;
-        let mut agreed = if rank.comm.rank() == 0 { pulse() } else { Pulse::default() }.to_bytes();
-        rank.comm.broadcast(&mut agreed)?;
-        row.pulse = Pulse::from_bytes(agreed);
+        row.pulse = agree()?;
         Ok(row)
     }
 
@@ -184,7 +204,17 @@ impl Method for Synchronous {
         Ok((rank.comm.rank() == 0).then(|| MethodState {
             vectors: vectors.into_iter().map(|(name, values)| (name.to_owned(), values)).collect(),
             statistics: Vec::new(),
-            numbers: vec![("updates".into(), self.updates.to_string())],
+            numbers: vec![
+                ("updates".into(), self.updates.to_string()),
+                ("row.samples".into(), self.row.samples.to_string()),
+                ("row.updates".into(), self.row.updates.to_string()),
+                ("row.loss".into(), format!("{:?}", self.row.loss.unwrap_or_default())),
+                ("row.lost".into(), self.row.lost_updates.unwrap_or_default().to_string()),
+                (
+                    "row.attempted".into(),
+                    self.row.attempted_updates.unwrap_or_default().to_string(),
+                ),
+            ],
         }))
     }
 
@@ -197,6 +227,14 @@ impl Method for Synchronous {
         self.learner.restore(&vectors);
         self.theta = self.learner.theta();
         self.updates = state.whole_number("updates")?;
+        self.row = Interval {
+            samples: state.whole_number("row.samples")?,
+            updates: state.whole_number("row.updates")?,
+            loss: Some(state.whole_number("row.loss")?),
+            lost_updates: Some(state.whole_number("row.lost")?),
+            attempted_updates: Some(state.whole_number("row.attempted")?),
+            ..Interval::default()
+        };
         Ok(())
     }
 }
@@ -228,7 +266,7 @@ mod tests {
             formats: Formats::default(),
         };
         let theta = initial_theta(&architecture, Initial::He, 1);
-        let data = Arc::new(load("synthetic", Split::Validation, None).unwrap());
+        let data = load("synthetic", Split::Validation, None).unwrap();
         Synchronous::new(settings, data, &architecture, &theta)
     }
 
@@ -236,11 +274,10 @@ mod tests {
     fn an_epoch_takes_every_sample_once_and_its_last_batch_is_smaller() {
         let mut method = method(14, None);
         assert_eq!(method.batches(), 14);
-        let mut row = Interval::default();
-        (0..13).for_each(|_| method.update(&mut row).unwrap());
-        assert_eq!((row.samples, row.updates), (3900, 13));
-        method.update(&mut row).unwrap();
-        assert_eq!((row.samples, row.updates), (4000, 14));
+        (0..13).for_each(|_| method.update().unwrap());
+        assert_eq!((method.row.samples, method.row.updates), (3900, 13));
+        method.update().unwrap();
+        assert_eq!((method.row.samples, method.row.updates), (4000, 14));
     }
 
     #[test]
