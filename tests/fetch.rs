@@ -261,7 +261,7 @@ fn the_published_files_arrive_byte_for_byte_and_are_not_fetched_twice() {
 
     // And it is the data set that everybody knows.
     let set = load("mnist", Split::Validation, Some(&place.path("data"))).unwrap();
-    let validation = set.validation.unwrap();
+    let validation = set.validation.as_ref().unwrap();
     assert_eq!((set.training.len(), validation.len(), set.test.len()), (50_000, 10_000, 10_000));
     assert_eq!((set.training.width(), set.classes), (784, 10));
     let first: Vec<u8> = (0..10).map(|i| set.training.label(i)).collect();
