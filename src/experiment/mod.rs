@@ -8,6 +8,7 @@ mod build;
 mod compiled_in;
 mod error;
 mod keys;
+mod resolve;
 mod sections;
 mod source;
 mod validate;

@@ -1,28 +1,23 @@
-//! From a file and flags to a checked experiment.
+//! Where an experiment comes from: a file or one that is compiled in, with flags laid over it.
 
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use super::ExperimentError;
 use super::compiled_in::{compiled_in, compiled_in_for_data};
-use super::keys::{TABLES_OF_OTHERS, exists, nearest};
-use super::{
-    CheckpointSection, EvaluationSection, Experiment, ExperimentError, MethodSection,
-    OptimizerSection, TaskSection, validate,
-};
-use crate::method;
+use super::keys::{exists, nearest};
 
 /// An experiment on its way from a file to a run: plain TOML with flags laid over it.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// What it is called in messages: the file's name.
-    origin: String,
+    pub(super) origin: String,
     /// What runs of it are called.
     name: String,
     /// Where relative paths in it start.
-    directory: PathBuf,
-    table: Table,
+    pub(super) directory: PathBuf,
+    pub(super) table: Table,
 }
 
 impl Source {
@@ -156,249 +151,5 @@ impl Source {
             table = inner;
         }
         table.insert(last.to_owned(), value);
-    }
-
-    /// Fills in the defaults and checks everything. Also returns warnings.
-    ///
-    /// # Errors
-    /// If keys are unknown, types are wrong or values are out of range.
-    pub fn resolve(&self) -> Result<(Experiment, Vec<String>), ExperimentError> {
-        let warnings = self.check_keys()?;
-        let missing = |what: &str| ExperimentError::Missing {
-            origin: self.origin.clone(),
-            what: what.to_owned(),
-        };
-        if !self.table.contains_key("task") {
-            return Err(missing("no task; add [task] with env = \"CartPole-v1\", or give --env"));
-        }
-        let task: TaskSection = self.section("task")?;
-        if let (false, Some(dataset)) = (task.env.is_empty(), &task.dataset) {
-            return Err(ExperimentError::Misplaced {
-                key: "task.dataset".into(),
-                reason: format!(
-                    "{dataset:?} is given together with task.env = {:?}; keep one of the two \
-                     (--dataset NAME trains on a data set without a file)",
-                    task.env
-                ),
-            });
-        }
-        if task.env.is_empty() && task.dataset.is_none() {
-            return Err(missing(
-                "[task] names nothing; add env = \"CartPole-v1\" or dataset = \"mnist\"",
-            ));
-        }
-        let stop: super::StopSection = self.section("stop")?;
-        if stop == super::StopSection::default() {
-            return Err(missing(
-                "no [stop]: the run would never end; add one or more of evaluation_return, \
-                 generations, env_steps, wall_seconds, or for a data set of error_rate, epochs, \
-                 samples, updates, wall_seconds",
-            ));
-        }
-        let mut evaluation: EvaluationSection = self.section("evaluation")?;
-        let EvaluationSection { every, every_env_steps, every_samples, every_epochs, .. } =
-            evaluation;
-        if [every, every_env_steps, every_samples, every_epochs] == [None; 4] {
-            match task.dataset {
-                Some(_) => evaluation.every_epochs = Some(1),
-                None => evaluation.every = Some(5),
-            }
-        }
-        let mut checkpoint: CheckpointSection = self.section("checkpoint")?;
-        if checkpoint.every.is_none() && checkpoint.every_seconds.is_none() {
-            checkpoint.every_seconds = Some(10.0);
-        }
-        let method = self.method()?;
-        let mut optimizer: OptimizerSection = self.section("optimizer")?;
-        let named = |table: &Value| table.get("name").is_some();
-        if matches!(method, MethodSection::Synchronous(_))
-            && !self.table.get("optimizer").is_some_and(named)
-        {
-            optimizer.name = "sgd".into();
-        }
-        let mut experiment = Experiment {
-            seed: self.seed()?,
-            task,
-            policy: self.section("policy")?,
-            arithmetic: self.section("arithmetic")?,
-            method,
-            optimizer,
-            evaluation,
-            checkpoint,
-            stop,
-        };
-        if let Some(path) = &mut experiment.policy.initial_from {
-            *path = self.directory.join(&*path).display().to_string();
-        }
-        validate::check(&experiment)?;
-        Ok((experiment, warnings))
-    }
-
-    fn check_keys(&self) -> Result<Vec<String>, ExperimentError> {
-        let mut warnings = Vec::new();
-        let unknown = |key: String| ExperimentError::UnknownKey {
-            origin: self.origin.clone(),
-            suggestion: nearest(&key),
-            key,
-        };
-        for (section, value) in &self.table {
-            if TABLES_OF_OTHERS.contains(&section.as_str()) {
-                warnings.push(format!("{}: this method does not use [{section}]", self.origin));
-                continue;
-            }
-            match value {
-                Value::Table(table) => {
-                    for name in table.keys() {
-                        let path = format!("{section}.{name}");
-                        if !exists(&path) {
-                            return Err(unknown(path));
-                        }
-                    }
-                    if table.is_empty() && !exists_table(section) {
-                        return Err(unknown(section.clone()));
-                    }
-                }
-                _ if exists(section) => {}
-                _ => return Err(unknown(section.clone())),
-            }
-        }
-        Ok(warnings)
-    }
-
-    fn seed(&self) -> Result<u64, ExperimentError> {
-        let Some(value) = self.table.get("seed") else { return Ok(1) };
-        value.as_integer().and_then(|seed| u64::try_from(seed).ok()).ok_or_else(|| {
-            ExperimentError::Value {
-                key: "seed".into(),
-                given: value.to_string(),
-                expected: format!("a whole number from 0 to {}", i64::MAX),
-            }
-        })
-    }
-
-    fn section<T: DeserializeOwned>(&self, name: &'static str) -> Result<T, ExperimentError> {
-        let table = self.table.get(name).cloned().unwrap_or_else(|| Value::Table(Table::new()));
-        self.read(name, table)
-    }
-
-    fn read<T: DeserializeOwned>(
-        &self,
-        section: &'static str,
-        table: Value,
-    ) -> Result<T, ExperimentError> {
-        table.try_into().map_err(|error: toml::de::Error| ExperimentError::Type {
-            origin: self.origin.clone(),
-            section,
-            detail: error.to_string().trim_end().replace('\n', " "),
-        })
-    }
-
-    fn is_of_data(&self) -> bool {
-        self.table.get("task").is_some_and(|task| task.get("dataset").is_some())
-    }
-
-    fn method(&self) -> Result<MethodSection, ExperimentError> {
-        let mut table: Table = self.section("method")?;
-        let of_data = self.is_of_data();
-        let usual = if of_data { "synchronous" } else { "openai-es" };
-        let name = table.remove("name").unwrap_or_else(|| Value::String(usual.into()));
-        match name.as_str() {
-            // Before its keys are read, which another method may not have.
-            Some("openai-es" | "synchronous") if name.as_str() != Some(usual) => {
-                let task = if of_data { "a data set" } else { "an environment" };
-                Err(ExperimentError::Value {
-                    key: "method.name".into(),
-                    given: name.to_string(),
-                    expected: format!("{usual:?}, because the task is {task}"),
-                })
-            }
-            Some("synchronous") => {
-                Ok(MethodSection::Synchronous(self.read("method", Value::Table(table))?))
-            }
-            Some("openai-es") => {
-                Ok(MethodSection::OpenaiEs(self.read("method", Value::Table(table))?))
-            }
-            _ => Err(ExperimentError::Value {
-                key: "method.name".into(),
-                given: name.to_string(),
-                expected: format!("one of {}", method::NAMES.join(", ")),
-            }),
-        }
-    }
-}
-
-fn exists_table(section: &str) -> bool {
-    super::KEYS.iter().any(|key| key.path.split('.').next() == Some(section))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use es_envs::Tools;
-
-    fn resolve(text: &str, set: &[&str]) -> Result<Experiment, String> {
-        let mut source = Source::from_text(text).map_err(|error| error.to_string())?;
-        for assignment in set {
-            source.set(assignment).map_err(|error| error.to_string())?;
-        }
-        let check = || {
-            let (experiment, _) = source.resolve()?;
-            experiment.plan(&experiment.task(&Tools::default(), None)?)?;
-            Ok(experiment)
-        };
-        check().map_err(|error: ExperimentError| error.to_string())
-    }
-
-    const SMALL: &str = "[task]\nenv = \"CartPole-v1\"\n[stop]\ngenerations = 1\n";
-
-    #[test]
-    fn flags_win_over_the_file() {
-        let experiment = resolve(
-            SMALL,
-            &["policy.hidden=[]", "seed=9", "policy.activation=relu", "stop.generations = 4"],
-        )
-        .unwrap();
-        assert!(experiment.policy.hidden.is_empty());
-        assert_eq!((experiment.seed, experiment.stop.generations), (9, Some(4)));
-    }
-
-    #[test]
-    fn every_mistake_names_its_key_and_what_would_be_right() {
-        for (set, parts) in [
-            ("method.populaton=2", vec!["method.populaton", "did you mean `method.population`"]),
-            ("method.population=7", vec!["method.population = 7", "even"]),
-            ("method.population=lots", vec!["population", "lots"]),
-            ("method.name=sarsa", vec!["method.name", "openai-es"]),
-            ("method.sigma=-1", vec!["method.sigma = -1.0", "above 0"]),
-            ("method.update=both", vec!["both", "replicated"]),
-            ("optimizer.name=rmsprop", vec!["optimizer.name", "adam, sgd"]),
-            ("optimizer.schedule=slowly", vec!["slowly", "linear:END,N"]),
-            ("arithmetic.matmul=lns99.1", vec!["arithmetic.matmul", "B is 99"]),
-            ("task.env=CartPol-v1", vec!["task.env", "CartPol-v1", "CartPole-v1"]),
-            ("policy.hidden=[0]", vec!["policy.hidden", "at least 1"]),
-            ("policy.action_bins=5", vec!["policy.action_bins", "discrete"]),
-            ("evaluation.episodes=0", vec!["evaluation.episodes", "at least 1"]),
-            ("seed=-3", vec!["seed", "-3"]),
-            ("nonsense", vec!["KEY=VALUE"]),
-        ] {
-            let error = resolve(SMALL, &[set]).unwrap_err();
-            for part in parts {
-                assert!(error.contains(part), "--set {set}: `{error}` lacks `{part}`");
-            }
-        }
-    }
-
-    #[test]
-    fn a_file_without_an_end_or_a_task_is_refused() {
-        assert!(resolve("[task]\nenv = \"CartPole-v1\"\n", &[]).unwrap_err().contains("[stop]"));
-        assert!(resolve("[stop]\ngenerations = 1\n", &[]).unwrap_err().contains("[task]"));
-        assert!(resolve("[task\n", &[]).unwrap_err().contains("not a TOML file"));
-        assert!(resolve("[tusk]\n[stop]\ngenerations = 1\n", &[]).unwrap_err().contains("tusk"));
-    }
-
-    #[test]
-    fn tables_of_other_methods_are_a_warning() {
-        let source = Source::from_text(&format!("{SMALL}[ppo]\nclip = 0.2\n")).unwrap();
-        assert!(source.resolve().unwrap().1[0].contains("does not use [ppo]"));
     }
 }

@@ -144,6 +144,9 @@ impl PolicyFile {
             .options
             .parse()
             .map_err(|_: toml::de::Error| SealedError::Entry("policy".to_owned()))?;
+        if !description.elsewhere.is_general() {
+            return Err(SealedError::Entry("policy".to_owned()));
+        }
         let architecture = Architecture {
             inputs: description.inputs,
             hidden: description.hidden,
@@ -258,6 +261,13 @@ mod tests {
     fn a_policy_reads_back_to_itself() {
         let policy = example();
         assert_eq!(PolicyFile::from_bytes(&policy.to_bytes().unwrap()).unwrap(), policy);
+    }
+
+    #[test]
+    fn a_policy_with_a_format_where_it_cannot_be_is_refused() {
+        let mut policy = example();
+        policy.architecture.formats.elsewhere = Format::Int8;
+        assert!(PolicyFile::from_bytes(&policy.to_bytes().unwrap()).is_err());
     }
 
     #[test]
