@@ -2,8 +2,11 @@
 //! trains, and gives the same bits on one rank and on three. A new one is covered without a line
 //! here.
 
-use es_train::comm::run_in_process;
-use es_train::envs::Provider;
+use es_train::comm::{Solo, run_in_process};
+use es_train::crew::Crew;
+use es_train::envs::{Provider, Tools};
+use es_train::method::Rank;
+use es_train::method::evolution::Search;
 use es_train::{Experiment, Summary, Trainer, envs, method, optimizer};
 
 /// Of each family of formats, one or more.
@@ -93,6 +96,40 @@ fn every_search_method_trains_to_the_same_bits_on_one_rank_and_on_three() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn members_of_a_narrow_theta_are_numbers_of_its_format_on_both_sides_of_it() {
+    for format in ["bf16", "fixed12.8", "lns12.6", "lns8.3"] {
+        let arithmetic =
+            format!("matmul = \"{format}\"\nelsewhere = \"{format}\"\nmaster = \"format\"");
+        let experiment = search("openai-es", "adam", &arithmetic, "Pendulum-v1");
+        let task = experiment.task(&Tools::default(), None).unwrap();
+        let plan = experiment.plan(&task).unwrap();
+        let crew = Crew::new(1, &task, &plan.policy, 2).unwrap();
+        let rank = Rank { comm: &Solo, crew: &crew };
+        let method = experiment.openai_es(&plan, None, &rank).unwrap();
+        let grid = plan.policy.architecture.formats.grid();
+        let theta = method.theta();
+        let mut pair = vec![vec![0.0; theta.len()]; 2];
+        method.write_group(0, 1, &mut pair);
+        for member in &pair {
+            let mut rounded = member.clone();
+            grid.round(&mut rounded);
+            assert_eq!(&rounded, member, "{format}");
+        }
+        let length = |member: &[f32]| {
+            let squares =
+                member.iter().zip(theta).map(|(m, t)| f64::from(m - t) * f64::from(m - t));
+            (squares.sum::<f64>() / theta.len() as f64).sqrt()
+        };
+        // Sigma is 0.1; the formats are coarse.
+        let lengths = [length(&pair[0]), length(&pair[1])];
+        assert!(lengths.iter().all(|l| (0.08..0.13).contains(l)), "{format}: {lengths:?}");
+        let sides = pair[0].iter().zip(&pair[1]).zip(theta);
+        let apart = sides.filter(|((p, m), t)| (*p - *t) * (*m - *t) < 0.0).count();
+        assert!(apart > theta.len() * 3 / 4, "{format}: {apart} of {}", theta.len());
     }
 }
 
