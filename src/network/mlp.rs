@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::products::{ONE_INPUT, Products, weight_place};
 use super::{Architecture, Network, Operations};
-use crate::arithmetic::{Activation, Arithmetic, Formats, Matmul, NotFinite, matmul};
+use crate::arithmetic::{Activation, Arithmetic, Formats, NotFinite};
 
 /// One layer's place in the flat parameter vector.
 struct Layer {
@@ -31,11 +32,9 @@ pub struct Mlp<A: Arithmetic> {
     counted: Option<Operations>,
 }
 
-/// Matrix multiplies in a format of their own. Place 0 holds a layer's inputs, place k + 1 the
-/// weights of layer k.
+/// Matrix multiplies in a format of their own, and room for sums before their bias.
 struct Other<A: Arithmetic> {
-    matmul: Box<dyn Matmul>,
-    wide: Vec<f32>,
+    products: Products,
     sums: Vec<A::Value>,
 }
 
@@ -86,11 +85,8 @@ impl<A: Arithmetic> Mlp<A> {
             is_finite: true,
             front: Aligned::new(A::ZERO, widest),
             back: Aligned::new(A::ZERO, widest),
-            other: matmul(&architecture.formats).map(|matmul| Other {
-                matmul,
-                wide: Vec::new(),
-                sums: vec![A::ZERO; widest],
-            }),
+            other: Products::of(&architecture.formats)
+                .map(|products| Other { products, sums: vec![A::ZERO; widest] }),
             formats: architecture.formats,
             counted: None,
         }
@@ -101,12 +97,10 @@ impl<A: Arithmetic> Mlp<A> {
         let Mlp { arithmetic, layers, other, .. } = self;
         let parameters = self.parameters.get_mut();
         arithmetic.encode(theta, parameters)?;
-        let Some(Other { matmul, wide, .. }) = other else { return Ok(()) };
+        let Some(Other { products, .. }) = other else { return Ok(()) };
         for (index, layer) in layers.iter().enumerate() {
             let weights = &parameters[layer.start..][..layer.inputs * layer.outputs];
-            wide.resize(weights.len(), 0.0);
-            arithmetic.decode(weights, wide);
-            matmul.load(index + 1, wide)?;
+            products.load(arithmetic, weight_place(index), weights)?;
         }
         Ok(())
     }
@@ -131,7 +125,10 @@ impl<A: Arithmetic> Mlp<A> {
             match other {
                 None => arithmetic.layer(weights, bias, activation, x, y),
                 Some(other) => {
-                    other.multiply(arithmetic, index, x, y)?;
+                    let Other { products, .. } = other;
+                    products.load(arithmetic, ONE_INPUT, x)?;
+                    let all = 0..x.len();
+                    products.multiply(arithmetic, ONE_INPUT, all, weight_place(index), y)?;
                     if let Some(bias) = bias {
                         let sums = &mut other.sums[..y.len()];
                         arithmetic.add(y, bias, sums);
@@ -146,24 +143,6 @@ impl<A: Arithmetic> Mlp<A> {
         }
         arithmetic.decode(&front[..output.len()], output);
         Ok(())
-    }
-}
-
-impl<A: Arithmetic> Other<A> {
-    /// The products of a layer, converted there and back.
-    fn multiply(
-        &mut self,
-        arithmetic: &A,
-        layer: usize,
-        x: &[A::Value],
-        y: &mut [A::Value],
-    ) -> Result<(), NotFinite> {
-        self.wide.resize(x.len().max(y.len()), 0.0);
-        arithmetic.decode(x, &mut self.wide[..x.len()]);
-        self.matmul.load(0, &self.wide[..x.len()])?;
-        let sums = &mut self.wide[..y.len()];
-        self.matmul.multiply(0, 0..x.len(), layer + 1, sums);
-        arithmetic.encode(sums, y).map(|_| ())
     }
 }
 

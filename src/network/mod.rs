@@ -8,6 +8,7 @@ mod layout;
 mod learner;
 mod mlp;
 mod operations;
+mod products;
 
 pub use initial::{Initial, initial_theta};
 pub use layout::{Layout, Tensor};
@@ -16,6 +17,11 @@ pub use mlp::Mlp;
 pub use operations::Operations;
 
 use crate::arithmetic::{Activation, Arithmetic, Formats, InArithmetic};
+
+/// The place of the largest number, the first of equal ones.
+pub(crate) fn largest(numbers: &[f32]) -> usize {
+    (1..numbers.len()).fold(0, |best, k| if numbers[k] > numbers[best] { k } else { best })
+}
 
 /// What a network is made of, without its numbers.
 #[derive(Clone, Debug, PartialEq)]

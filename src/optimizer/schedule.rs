@@ -51,6 +51,15 @@ pub enum Schedule {
 }
 
 impl Schedule {
+    /// A step size of `full` after so many steps, of which the first `warmup` lead up to it. Class A.
+    pub fn step_size(&self, full: f64, done: u64, warmup: u64) -> f64 {
+        let warm = match warmup {
+            0 => 1.0,
+            warmup => ((done + 1) as f64 / warmup as f64).min(1.0),
+        };
+        full * self.factor(done) * warm
+    }
+
     /// The factor after `generations` generations. Class A.
     pub fn factor(&self, generations: u64) -> f64 {
         match self {

@@ -2,6 +2,8 @@
 
 use es_envs::{Action, ActionSpace};
 
+use crate::network::largest;
+
 /// Outputs of a network that were NaN or infinite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("output {index} of the policy is NaN or infinite")]
@@ -124,16 +126,6 @@ impl ActionRule {
             }
         }
     }
-}
-
-fn largest(values: &[f32]) -> usize {
-    let mut best = 0;
-    for (index, value) in values.iter().enumerate().skip(1) {
-        if *value > values[best] {
-            best = index;
-        }
-    }
-    best
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::comm::{CommError, all_gather_equal, share};
 use crate::dataset::{DataSet, Samples};
 use crate::method::Rank;
-use crate::network::Architecture;
+use crate::network::{Architecture, largest};
 use crate::record::Classification;
 
 /// Samples that a thread judges at a time.
@@ -58,10 +58,9 @@ fn count_wrong(
             *x = f32::from(byte) / 255.0;
         }
         network.forward(&input, &mut outputs);
-        let largest = (1..outputs.len())
-            .fold(0, |best, class| if outputs[class] > outputs[best] { class } else { best });
+        let answer = largest(&outputs);
         // Outputs that are not numbers are no answer.
-        let right = largest == usize::from(samples.label(index)) && !outputs[largest].is_nan();
+        let right = answer == usize::from(samples.label(index)) && !outputs[answer].is_nan();
         wrong += u64::from(!right);
     }
     wrong

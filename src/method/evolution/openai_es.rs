@@ -138,11 +138,8 @@ impl OpenaiEs {
     }
 
     fn learning_rate(&self, generation: u64) -> f64 {
-        let warm = match self.settings.warmup {
-            0 => 1.0,
-            warmup => ((generation + 1) as f64 / warmup as f64).min(1.0),
-        };
-        self.settings.learning_rate * self.settings.learning_rate_schedule.factor(generation) * warm
+        let OpenaiEsSettings { learning_rate, warmup, .. } = self.settings;
+        self.settings.learning_rate_schedule.step_size(learning_rate, generation, warmup)
     }
 
     /// The weight of each pair's noise in the gradient: (fitness+ - fitness-) / population.

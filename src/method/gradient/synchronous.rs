@@ -94,11 +94,7 @@ impl Synchronous {
 
     fn learning_rate(&self) -> f64 {
         let SynchronousSettings { learning_rate, warmup, .. } = self.settings;
-        let warm = match warmup {
-            0 => 1.0,
-            warmup => ((self.updates + 1) as f64 / warmup as f64).min(1.0),
-        };
-        learning_rate * self.settings.learning_rate_schedule.factor(self.updates) * warm
+        self.settings.learning_rate_schedule.step_size(learning_rate, self.updates, warmup)
     }
 
     /// The update after which this row ends.

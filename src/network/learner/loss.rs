@@ -1,9 +1,6 @@
 //! The loss that is reported: of the outputs as they are, whatever the format makes of them.
 
-/// The place of the largest number, the first of equal ones.
-pub(super) fn largest(numbers: &[f32]) -> usize {
-    (1..numbers.len()).fold(0, |best, k| if numbers[k] > numbers[best] { k } else { best })
-}
+use crate::network::largest;
 
 /// Minus the logarithm of the label's probability, of the outputs as they are.
 pub(super) fn cross_entropy(logits: &[f32], label: usize) -> f64 {

@@ -19,7 +19,6 @@ mod examples;
 mod loss;
 mod passes;
 mod perceptron;
-mod products;
 
 use self::perceptron::Perceptron;
 use super::{Architecture, Operations};

@@ -1,10 +1,11 @@
 //! Forward and backward through the layers.
 
-use super::loss::{cross_entropy, largest};
+use super::loss::cross_entropy;
 use super::perceptron::Perceptron;
-use super::products::{ALL_DELTAS, ALL_INPUTS, ONE_INPUT, turned_place, weight_place};
 use super::{Batch, Diverged, Learnt};
 use crate::arithmetic::Arithmetic;
+use crate::network::largest;
+use crate::network::products::{ALL_DELTAS, ALL_INPUTS, ONE_INPUT, turned_place, weight_place};
 
 impl<A: Arithmetic> Perceptron<A> {
     /// Brings the weights into the shapes and formats that the products read.

@@ -1,8 +1,8 @@
 //! The learner of fully connected layers: what it holds, and its step.
 
-use super::products::Products;
 use super::{Batch, Diverged, Learner, LearnerSettings, Learnt};
-use crate::arithmetic::{Activation, Arithmetic, Formats, Random, Update, matmul};
+use crate::arithmetic::{Activation, Arithmetic, Formats, Random, Update};
+use crate::network::products::Products;
 use crate::network::{Architecture, Layout, Operations};
 
 /// One layer: its shape, its parameters' places, and what a batch leaves in it.
@@ -84,8 +84,7 @@ impl<A: Arithmetic> Perceptron<A> {
             levels: numbers,
             outputs: Vec::new(),
             scratch: Vec::new(),
-            products: matmul(&architecture.formats)
-                .map(|matmul| Products { matmul, wide: Vec::new() }),
+            products: Products::of(&architecture.formats),
             formats: architecture.formats,
             arithmetic,
         }

@@ -1,13 +1,13 @@
-//! Matrix multiplies in a format of their own, for a learner that computes in another.
+//! Matrix multiplies in a format of their own, for a network that computes in another.
 
 use std::ops::Range;
 
-use crate::arithmetic::{Arithmetic, Matmul, NotFinite};
+use crate::arithmetic::{Arithmetic, Formats, Matmul, NotFinite, matmul};
 
 /// Matrix multiplies in a format of their own, and room for `f32` on the way there.
 pub(super) struct Products {
-    pub matmul: Box<dyn Matmul>,
-    pub wide: Vec<f32>,
+    matmul: Box<dyn Matmul>,
+    wide: Vec<f32>,
 }
 
 /// The places of tensors in a [`Matmul`].
@@ -24,6 +24,12 @@ pub(super) const ALL_INPUTS: usize = 1;
 pub(super) const ALL_DELTAS: usize = 2;
 
 impl Products {
+    /// Those that `formats` ask for, if those of `elsewhere` will not do.
+    pub fn of(formats: &Formats) -> Option<Self> {
+        matmul(formats).map(|matmul| Products { matmul, wide: Vec::new() })
+    }
+
+    /// Puts a tensor into a place, converted.
     pub fn load<A: Arithmetic>(
         &mut self,
         arithmetic: &A,
@@ -35,6 +41,7 @@ impl Products {
         self.matmul.load(place, &self.wide)
     }
 
+    /// `y = x W`, where x is a part of one tensor and W all of another; converted back.
     pub fn multiply<A: Arithmetic>(
         &mut self,
         arithmetic: &A,
