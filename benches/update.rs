@@ -13,7 +13,7 @@ use es_train::comm::{Communicator, run_in_process};
 use es_train::crew::Crew;
 use es_train::envs::{Action, ActionSpace, Env, EnvError, Spec, Step};
 use es_train::method::Rank;
-use es_train::method::evolution::{Outcome, Search, Traffic, Workload};
+use es_train::method::evolution::{Outcome, Traffic, Workload};
 use es_train::{Experiment, Task};
 
 /// An environment that is only its sizes.
@@ -82,7 +82,7 @@ fn measure(case: &Case, mode: &str, noise: &str, ranks: usize) -> (usize, f64, u
         |comm| {
             let crew = Crew::new(1, &task, &plan.policy, 0).map_err(|error| error.to_string())?;
             let rank = Rank { comm, crew: &crew };
-            let search = experiment.openai_es(&plan, None, &rank);
+            let search = experiment.search(&plan, None, &rank);
             let mut search = search.map_err(|error| error.to_string())?;
             let mut seconds = Vec::new();
             for generation in 0..case.updates as u64 {
@@ -107,7 +107,8 @@ fn measure(case: &Case, mode: &str, noise: &str, ranks: usize) -> (usize, f64, u
 /// [`Workload`] for the gathering: 10 Gbit Ethernet, 50 microseconds a doubling.
 fn predict(case: &Case, parameters: usize, noise: &str, rate: f64) {
     for ranks in [64, 1440] {
-        let workload = Workload { pairs: case.pairs, parameters, ranks, threads: 1 };
+        let workload =
+            Workload { members: 2 * case.pairs, group_size: 2, parameters, ranks, threads: 1 };
         let rule = 1e9 / rate;
         let replicated = workload.compute_seconds(false) * rule;
         let sharded = workload.compute_seconds(true) * rule + workload.gather_seconds();
@@ -151,7 +152,8 @@ fn main() {
     for case in &CASES {
         let once = Case { updates: 1, ..*case };
         let (parameters, ..) = measure(&once, "replicated", SOURCES[0], 1);
-        let workload = Workload { pairs: case.pairs, parameters, ranks: 64, threads: 1 };
+        let workload =
+            Workload { members: 2 * case.pairs, group_size: 2, parameters, ranks: 64, threads: 1 };
         let traffic = Traffic::of(workload, None);
         println!(
             "{parameters:>10}  {:>6}  {:>10}  {:>10}  {:>15}  {:>20}",

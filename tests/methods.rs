@@ -6,7 +6,6 @@ use es_train::comm::{Solo, run_in_process};
 use es_train::crew::Crew;
 use es_train::envs::{Provider, Tools};
 use es_train::method::Rank;
-use es_train::method::evolution::Search;
 use es_train::{Experiment, Summary, Trainer, envs, method, optimizer};
 
 /// Of each family of formats, one or more.
@@ -109,7 +108,7 @@ fn members_of_a_narrow_theta_are_numbers_of_its_format_on_both_sides_of_it() {
         let plan = experiment.plan(&task).unwrap();
         let crew = Crew::new(1, &task, &plan.policy, 2).unwrap();
         let rank = Rank { comm: &Solo, crew: &crew };
-        let method = experiment.openai_es(&plan, None, &rank).unwrap();
+        let method = experiment.search(&plan, None, &rank).unwrap();
         let grid = plan.policy.architecture.formats.grid();
         let theta = method.theta();
         let mut pair = vec![vec![0.0; theta.len()]; 2];

@@ -21,7 +21,8 @@ impl Recorder for Bytes<'_> {
 fn a_generation_sends_what_the_formula_says() {
     // CartPole with 64-64 has 4,610 parameters and 4 numbers in an observation.
     for (ranks, population) in [(1, 8), (3, 10), (64, 256)] {
-        let workload = Workload { pairs: population / 2, parameters: 4_610, ranks, threads: 1 };
+        let workload =
+            Workload { members: population, group_size: 2, parameters: 4_610, ranks, threads: 1 };
         for normalize in [false, true] {
             let expected = Traffic::of(workload, normalize.then_some(4));
             for (mode, bytes) in
@@ -66,7 +67,8 @@ fn a_generation_sends_what_the_formula_says() {
 #[test]
 fn scalars_are_a_small_part_of_what_parameters_would_be() {
     // The network of the 2017 paper's Humanoid, 5,000 pairs.
-    let workload = Workload { pairs: 5_000, parameters: 166_673, ranks: 64, threads: 1 };
+    let workload =
+        Workload { members: 10_000, group_size: 2, parameters: 166_673, ranks: 64, threads: 1 };
     let traffic = Traffic::of(workload, None);
     assert!(traffic.replicated < traffic.broadcast_theta / 4);
     assert!(traffic.replicated < traffic.gather_perturbations / 20_000);

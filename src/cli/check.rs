@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{ExperimentArguments, Failure, ToolArguments, print};
-use crate::experiment::{Experiment, MethodSection, OpenaiEsSection, Plan};
+use crate::experiment::{Experiment, MethodSection, Plan, SearchKeys};
 use crate::method::evolution::{NoiseSource, Traffic, UpdateMode, Workload};
 use crate::record::quantity;
 
@@ -27,9 +27,9 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
         eprintln!("es-train: warning: {warning}");
     }
     let parameters = plan.policy.architecture.layout().parameters();
-    let slots = experiment.optimizer_slots();
+    let slots = experiment.slots();
     let vector = 4.0 * parameters as f64;
-    // Two members and the policy's own copy a thread; theta and the optimizer's slots a rank.
+    // The members of a group and the policy's own copy a thread; theta and the optimizer's slots a rank.
     let per_thread = vector * (plan.members_per_worker + 1) as f64;
     let per_rank = vector * (1 + slots) as f64;
 
@@ -37,47 +37,40 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
     text += &format!("\n# {parameters} parameters\n");
     if plan.population > 0 {
         text += &format!(
-            "# memory: {}B a rank for theta and {slots} optimizer slots, {}B a thread for members\n",
+            "# memory: {}B a rank for theta and {slots} more vectors like it, {}B a thread for members\n",
             quantity(per_rank),
             quantity(per_thread),
         );
     }
-    match &experiment.method {
-        MethodSection::OpenaiEs(method) => text += &sent(&experiment, method, &plan, parameters),
-        MethodSection::Synchronous(method) => {
-            let samples = task.data().map_or(0, |data| data.bytes());
-            let kept = experiment.learner_words();
-            let batch: usize =
-                plan.policy.architecture.layers().iter().map(|(i, o)| 2 * i + o).sum();
-            text += &format!(
-                "# memory: {}B a process for the samples; a rank {}B for parameters, gradients and \
+    if let Some((_, keys)) = experiment.method.search() {
+        text += &sent(&experiment, keys, &plan, parameters);
+    }
+    if let MethodSection::Synchronous(method) = &experiment.method {
+        let samples = task.data().map_or(0, |data| data.bytes());
+        let kept = experiment.learner_words();
+        let batch: usize = plan.policy.architecture.layers().iter().map(|(i, o)| 2 * i + o).sum();
+        text += &format!(
+            "# memory: {}B a process for the samples; a rank {}B for parameters, gradients and \
                  what updates keep, and {}B for a batch\n",
-                quantity(samples as f64),
-                quantity(vector * kept as f64),
-                quantity(4.0 * (batch * method.batch_size) as f64),
-            );
-            let updates =
-                plan.most_updates.map_or("no count ends it".to_owned(), |n| n.to_string());
-            text += &format!(
-                "# {} training samples, updates until the end: {updates}\n# one worker: nothing is \
+            quantity(samples as f64),
+            quantity(vector * kept as f64),
+            quantity(4.0 * (batch * method.batch_size) as f64),
+        );
+        let updates = plan.most_updates.map_or("no count ends it".to_owned(), |n| n.to_string());
+        text += &format!(
+            "# {} training samples, updates until the end: {updates}\n# one worker: nothing is \
                  sent, and every rank does the same work\n",
-                plan.samples
-            );
-        }
+            plan.samples
+        );
     }
     print(&text);
     Ok(0)
 }
 
 /// The traffic of a search method.
-fn sent(
-    experiment: &Experiment,
-    method: &OpenaiEsSection,
-    plan: &Plan,
-    parameters: usize,
-) -> String {
+fn sent(experiment: &Experiment, keys: &dyn SearchKeys, plan: &Plan, parameters: usize) -> String {
     let mut text = String::new();
-    if let NoiseSource::Table(length) = method.noise {
+    if let NoiseSource::Table(length) = keys.noise() {
         text += &format!(
             "# memory: {}B a machine for the noise table\n",
             quantity(4.0 * length as f64)
@@ -86,12 +79,18 @@ fn sent(
     text += "#\n# sent per generation, over all ranks, by method.update:\n";
     text += "#   ranks  replicated     sharded   auto takes\n";
     for ranks in RANKS {
-        let workload = Workload { pairs: plan.population / 2, parameters, ranks, threads: 1 };
+        let workload = Workload {
+            members: plan.population,
+            group_size: keys.group_size(),
+            parameters,
+            ranks,
+            threads: 1,
+        };
         let observation =
             experiment.policy.normalize_observations.then_some(plan.policy.architecture.inputs);
         let traffic = Traffic::of(workload, observation);
         let auto = UpdateMode::Auto.is_sharded(workload);
-        let chosen = match (method.update, auto) {
+        let chosen = match (keys.update(), auto) {
             (UpdateMode::Auto, true) => "sharded",
             (UpdateMode::Auto, false) => "replicated",
             (UpdateMode::Replicated, _) => "(replicated is set)",

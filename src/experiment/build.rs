@@ -5,11 +5,12 @@ use std::path::Path;
 use es_envs::{Setting, Tools};
 
 use super::{
-    Experiment, ExperimentError, Master, MethodSection, SynchronousSection, TaskSection, validate,
+    Experiment, ExperimentError, MembersSection, MethodSection, Setup, SynchronousSection,
+    TaskSection, validate,
 };
 use crate::arithmetic::UpdateRule;
 use crate::dataset;
-use crate::method::evolution::{Evolution, EvolutionSettings, OpenaiEs, OpenaiEsSettings};
+use crate::method::evolution::{Evolution, EvolutionSettings, Search};
 use crate::method::gradient::{Synchronous, SynchronousSettings};
 use crate::method::{Method, MethodError, Rank};
 use crate::network::{Architecture, LearnerSettings, initial_theta};
@@ -74,11 +75,14 @@ impl Experiment {
             formats: self.arithmetic.formats()?,
         };
         validate::check_size(&architecture.layers(), &architecture.hidden)?;
+        if let Some((_, keys)) = self.method.search() {
+            keys.check_size(architecture.layout().parameters())?;
+        }
         let samples = task.data().map_or(0, |data| data.training.len());
         let (members_per_worker, population, scale) = match &self.method {
-            MethodSection::OpenaiEs(method) => {
-                validate::check_noise(method.noise, architecture.layout().parameters())?;
-                (2, method.population, format!("population {}", method.population))
+            MethodSection::Search { members: MembersSection { population, .. }, .. } => {
+                let group = self.method.search().map_or(1, |(_, keys)| keys.group_size());
+                (group, *population, format!("population {population}"))
             }
             MethodSection::Synchronous(method) => {
                 validate::check_batch(method.batch_size, samples)?;
@@ -110,17 +114,17 @@ impl Experiment {
                 let architecture = &plan.policy.architecture;
                 Ok(Box::new(Synchronous::new(settings, data.clone(), architecture, &theta)))
             }
-            (MethodSection::OpenaiEs(method), None) => {
+            (MethodSection::Search { members, .. }, None) => {
                 let settings = EvolutionSettings {
                     seed: self.seed,
-                    episodes_per_member: method.episodes_per_member,
-                    episode_seeds: method.episode_seeds,
-                    episode_cap: method.episode_cap,
-                    action_noise: method.action_noise as f32,
+                    episodes_per_member: members.episodes_per_member,
+                    episode_seeds: members.episode_seeds,
+                    episode_cap: members.episode_cap,
+                    action_noise: members.action_noise as f32,
                     normalize_observations: self.policy.normalize_observations,
                     observation_size: plan.policy.architecture.inputs,
                 };
-                let mut evolution = Evolution::new(settings, self.openai_es(plan, initial, rank)?);
+                let mut evolution = Evolution::new(settings, self.search(plan, initial, rank)?);
                 if let Some(policy) = initial.filter(|_| self.policy.normalize_observations) {
                     evolution.set_statistics(policy.statistics.clone());
                 }
@@ -129,7 +133,7 @@ impl Experiment {
             (method, _) => Err(MethodError::Mismatch {
                 what: "method.name".into(),
                 found: format!("is {}", method.name()),
-                expected: "openai-es for an environment, synchronous for a data set".into(),
+                expected: "a search method for an environment, synchronous for a data set".into(),
             }),
         }
     }
@@ -166,7 +170,7 @@ impl Experiment {
     pub fn batch_size(&self) -> usize {
         match &self.method {
             MethodSection::Synchronous(method) => method.batch_size,
-            MethodSection::OpenaiEs(_) => 0,
+            MethodSection::Search { .. } => 0,
         }
     }
 
@@ -204,50 +208,35 @@ impl Experiment {
         [self.stop.updates, by_epochs, by_samples].into_iter().flatten().min()
     }
 
-    /// The search of `openai-es` by itself, for programs that evaluate members in their own way.
+    /// The search method by itself, for programs that evaluate members in their own way.
     /// Collective.
     ///
     /// # Errors
-    /// If a noise table cannot be made.
-    pub fn openai_es(
+    /// If it cannot be set up, or the method is none that searches.
+    pub fn search(
         &self,
         plan: &Plan,
         initial: Option<&PolicyFile>,
         rank: &Rank<'_>,
-    ) -> Result<OpenaiEs, MethodError> {
-        let MethodSection::OpenaiEs(method) = &self.method else {
+    ) -> Result<Box<dyn Search>, MethodError> {
+        let Some((members, keys)) = self.method.search() else {
             return Err(MethodError::Mismatch {
                 what: "method.name".into(),
                 found: format!("is {}", self.method.name()),
-                expected: "openai-es".into(),
+                expected: "a search method".into(),
             });
         };
         let theta = self.first_theta(plan, initial);
-        let settings = OpenaiEsSettings {
-            seed: self.seed,
-            population: method.population,
-            sigma: method.sigma,
-            sigma_schedule: method.sigma_schedule.clone(),
-            fitness: method.fitness,
-            weight_decay: method.weight_decay as f32,
-            learning_rate: self.optimizer.learning_rate,
-            learning_rate_schedule: self.optimizer.schedule.clone(),
-            warmup: self.optimizer.warmup,
-            optimizer: self.optimizer_rule(),
-            update: method.update,
-            noise: method.noise,
-            kept_in: (self.arithmetic.master == Master::Format)
-                .then_some((plan.policy.architecture.formats, self.arithmetic.update)),
-        };
-        Ok(OpenaiEs::new(settings, theta, rank)?)
+        keys.build(Setup { experiment: self, members, plan, theta, rank })
     }
 
-    /// How many vectors as long as theta the optimizer keeps.
-    pub fn optimizer_slots(&self) -> usize {
-        self.optimizer_rule().slots().len()
+    /// How many vectors as long as theta a search method keeps on every rank, beside theta.
+    pub fn slots(&self) -> usize {
+        self.method.search().map_or(0, |(_, keys)| keys.slots(self))
     }
 
-    fn optimizer_rule(&self) -> Box<dyn Optimizer> {
+    /// The rule of the step that `[optimizer]` names.
+    pub(super) fn optimizer_rule(&self) -> Box<dyn Optimizer> {
         let section = &self.optimizer;
         match section.name.as_str() {
             "sgd" => Box::new(Sgd { momentum: section.momentum }),

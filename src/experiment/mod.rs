@@ -8,6 +8,7 @@ mod build;
 mod compiled_in;
 mod error;
 mod keys;
+mod method;
 mod resolve;
 mod sections;
 mod source;
@@ -17,9 +18,13 @@ pub use build::Plan;
 pub use compiled_in::compiled_in;
 pub use error::ExperimentError;
 pub use keys::{KEYS, Key};
+pub use method::{
+    MembersSection, MethodSection, OpenaiEsSection, PairsSection, SearchKeys, SearchSection, Setup,
+    SynchronousSection,
+};
 pub use sections::{
-    ArithmeticSection, CheckpointSection, EvaluationSection, Master, MethodSection,
-    OpenaiEsSection, OptimizerSection, PolicySection, StopSection, SynchronousSection, TaskSection,
+    ArithmeticSection, CheckpointSection, EvaluationSection, Master, OptimizerSection,
+    PolicySection, StopSection, TaskSection,
 };
 pub use source::Source;
 

@@ -1,12 +1,13 @@
 //! From what was written to a checked experiment: keys, defaults, types, values.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::keys::{TABLES_OF_OTHERS, exists, nearest};
 use super::{
-    CheckpointSection, EvaluationSection, Experiment, ExperimentError, MethodSection,
-    OptimizerSection, Source, TaskSection, validate,
+    CheckpointSection, EvaluationSection, Experiment, ExperimentError, MethodSection, Source,
+    TaskSection, validate,
 };
 use crate::method;
 
@@ -61,21 +62,13 @@ impl Source {
         if checkpoint.every.is_none() && checkpoint.every_seconds.is_none() {
             checkpoint.every_seconds = Some(10.0);
         }
-        let method = self.method()?;
-        let mut optimizer: OptimizerSection = self.section("optimizer")?;
-        let named = |table: &Value| table.get("name").is_some();
-        if matches!(method, MethodSection::Synchronous(_))
-            && !self.table.get("optimizer").is_some_and(named)
-        {
-            optimizer.name = "sgd".into();
-        }
         let mut experiment = Experiment {
             seed: self.seed()?,
             task,
             policy: self.section("policy")?,
             arithmetic: self.section("arithmetic")?,
-            method,
-            optimizer,
+            method: self.method()?,
+            optimizer: self.section("optimizer")?,
             evaluation,
             checkpoint,
             stop,
@@ -129,9 +122,35 @@ impl Source {
         })
     }
 
+    /// A table, with the defaults that the method brings along.
     fn section<T: DeserializeOwned>(&self, name: &'static str) -> Result<T, ExperimentError> {
-        let table = self.table.get(name).cloned().unwrap_or_else(|| Value::Table(Table::new()));
+        let mut table = self.table.get(name).cloned().unwrap_or_else(|| Value::Table(Table::new()));
+        for (path, text) in MethodSection::defaults(&self.method_name()) {
+            if let (Some((section, key)), Value::Table(table)) = (path.split_once('.'), &mut table)
+                && section == name
+                && !table.contains_key(key)
+                && let Ok(value) = text.parse::<Value>()
+            {
+                table.insert(key.to_owned(), value);
+            }
+        }
         self.read(name, table)
+    }
+
+    /// The keys of `[method]` that belong to the part `T`, taken out of the table.
+    pub(super) fn part<T: DeserializeOwned + Serialize + Default>(
+        &self,
+        table: &mut Table,
+    ) -> Result<T, ExperimentError> {
+        // Every key of a part has a default and is written out.
+        let all = Table::try_from(T::default()).unwrap_or_default();
+        let taken = all.keys().filter_map(|key| table.remove_entry(key)).collect();
+        self.keys(taken)
+    }
+
+    /// The keys of `[method]` that are left.
+    pub(super) fn keys<T: DeserializeOwned>(&self, table: Table) -> Result<T, ExperimentError> {
+        self.read("method", Value::Table(table))
     }
 
     fn read<T: DeserializeOwned>(
@@ -150,32 +169,39 @@ impl Source {
         self.table.get("task").is_some_and(|task| task.get("dataset").is_some())
     }
 
+    /// What `method.name` says, or what the task asks for.
+    fn method_name(&self) -> String {
+        let given = self.table.get("method").and_then(|method| method.get("name"));
+        match given {
+            Some(Value::String(name)) => name.clone(),
+            Some(other) => other.to_string(),
+            None if self.is_of_data() => "synchronous".to_owned(),
+            None => "openai-es".to_owned(),
+        }
+    }
+
     fn method(&self) -> Result<MethodSection, ExperimentError> {
-        let mut table: Table = self.section("method")?;
-        let of_data = self.is_of_data();
-        let usual = if of_data { "synchronous" } else { "openai-es" };
-        let name = table.remove("name").unwrap_or_else(|| Value::String(usual.into()));
-        match name.as_str() {
-            // Before its keys are read, which another method may not have.
-            Some("openai-es" | "synchronous") if name.as_str() != Some(usual) => {
-                let task = if of_data { "a data set" } else { "an environment" };
-                Err(ExperimentError::Value {
-                    key: "method.name".into(),
-                    given: name.to_string(),
-                    expected: format!("{usual:?}, because the task is {task}"),
-                })
+        let mut table: Table = self.read(
+            "method",
+            self.table.get("method").cloned().unwrap_or_else(|| Value::Table(Table::new())),
+        )?;
+        table.remove("name");
+        let name = self.method_name();
+        let wrong = |expected: String| ExperimentError::Value {
+            key: "method.name".into(),
+            given: format!("{name:?}"),
+            expected,
+        };
+        if !method::NAMES.contains(&name.as_str()) {
+            return Err(wrong(format!("one of {}", method::NAMES.join(", "))));
+        }
+        // Before its keys are read, which another method may not have.
+        match (self.is_of_data(), MethodSection::is_gradient(&name)) {
+            (true, false) => Err(wrong("\"synchronous\", because the task is a data set".into())),
+            (false, true) => {
+                Err(wrong("a search method, because the task is an environment".into()))
             }
-            Some("synchronous") => {
-                Ok(MethodSection::Synchronous(self.read("method", Value::Table(table))?))
-            }
-            Some("openai-es") => {
-                Ok(MethodSection::OpenaiEs(self.read("method", Value::Table(table))?))
-            }
-            _ => Err(ExperimentError::Value {
-                key: "method.name".into(),
-                given: name.to_string(),
-                expected: format!("one of {}", method::NAMES.join(", ")),
-            }),
+            _ => MethodSection::read(&name, table, self),
         }
     }
 }

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::ExperimentError;
 use crate::arithmetic::{Accumulate, Activation, Format, FormatError, Formats, UpdateRule};
 use crate::dataset::Split;
-use crate::method::evolution::{EpisodeCap, EpisodeSeeds, FitnessShaping, NoiseSource, UpdateMode};
 use crate::network::Initial;
 use crate::optimizer::Schedule;
 
@@ -151,88 +150,6 @@ impl ArithmeticSection {
             })?,
             accumulate: self.accumulate,
         })
-    }
-}
-
-/// `[method]`: the name says which.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "name", rename_all = "kebab-case")]
-pub enum MethodSection {
-    /// `name = "openai-es"`
-    OpenaiEs(OpenaiEsSection),
-    /// `name = "synchronous"`
-    Synchronous(SynchronousSection),
-}
-
-impl MethodSection {
-    /// `method.name`
-    pub fn name(&self) -> &'static str {
-        match self {
-            MethodSection::OpenaiEs(_) => "openai-es",
-            MethodSection::Synchronous(_) => "synchronous",
-        }
-    }
-}
-
-/// `[method]` with `name = "openai-es"`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OpenaiEsSection {
-    /// Members per generation.
-    pub population: usize,
-    /// Standard deviation of the perturbations.
-    pub sigma: f64,
-    /// How sigma changes.
-    pub sigma_schedule: Schedule,
-    /// Episodes whose mean is a member's return.
-    pub episodes_per_member: u32,
-    /// How returns become fitness.
-    pub fitness: FitnessShaping,
-    /// Pull of theta towards zero.
-    pub weight_decay: f64,
-    /// Standard deviation of the exploration noise on actions.
-    pub action_noise: f64,
-    /// Whether episodes are cut off early.
-    pub episode_cap: EpisodeCap,
-    /// Which members meet the same episodes.
-    pub episode_seeds: EpisodeSeeds,
-    /// Who computes the step.
-    pub update: UpdateMode,
-    /// The source of the perturbations.
-    pub noise: NoiseSource,
-}
-
-impl Default for OpenaiEsSection {
-    fn default() -> Self {
-        OpenaiEsSection {
-            population: 256,
-            sigma: 0.1,
-            sigma_schedule: Schedule::Constant,
-            episodes_per_member: 1,
-            fitness: FitnessShaping::CenteredRanks,
-            weight_decay: 0.0,
-            action_noise: 0.0,
-            episode_cap: EpisodeCap::None,
-            episode_seeds: EpisodeSeeds::Member,
-            update: UpdateMode::Auto,
-            noise: NoiseSource::BoxMuller,
-        }
-    }
-}
-
-/// `[method]` with `name = "synchronous"`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SynchronousSection {
-    /// Samples of an update.
-    pub batch_size: usize,
-    /// Pull of the weights towards zero.
-    pub weight_decay: f64,
-}
-
-impl Default for SynchronousSection {
-    fn default() -> Self {
-        SynchronousSection { batch_size: 32, weight_decay: 0.0 }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::method::evolution::NoiseSource;
 use crate::optimizer;
 
 /// Members, or episodes of an evaluation: their outcomes are held in memory on every rank.
-const MOST_MEMBERS: usize = 100_000_000;
+pub(super) const MOST_MEMBERS: usize = 100_000_000;
 
 /// Parameters: theta and the optimizer's slots are held in memory on every rank.
 const MOST_PARAMETERS: u128 = 4_000_000_000;
@@ -90,7 +90,7 @@ fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
     )
 }
 
-fn require(
+pub(super) fn require(
     holds: bool,
     key: &str,
     given: impl Display,
@@ -106,20 +106,20 @@ fn require(
     })
 }
 
-fn above_zero(key: &str, value: f64) -> Result<(), ExperimentError> {
+pub(super) fn above_zero(key: &str, value: f64) -> Result<(), ExperimentError> {
     require(value > 0.0 && value.is_finite(), key, format!("{value:?}"), "a number above 0")
 }
 
-fn zero_or_more(key: &str, value: f64) -> Result<(), ExperimentError> {
+pub(super) fn zero_or_more(key: &str, value: f64) -> Result<(), ExperimentError> {
     require(value >= 0.0 && value.is_finite(), key, format!("{value:?}"), "0 or a number above it")
 }
 
-fn share(key: &str, value: f64) -> Result<(), ExperimentError> {
+pub(super) fn share(key: &str, value: f64) -> Result<(), ExperimentError> {
     let holds = (0.0..1.0).contains(&value);
     require(holds, key, format!("{value:?}"), "a number from 0 up to but not including 1")
 }
 
-fn at_least_one(key: &str, value: Option<u64>) -> Result<(), ExperimentError> {
+pub(super) fn at_least_one(key: &str, value: Option<u64>) -> Result<(), ExperimentError> {
     require(value != Some(0), key, 0, "at least 1")
 }
 
@@ -134,26 +134,11 @@ pub(super) fn check(experiment: &Experiment) -> Result<(), ExperimentError> {
     arithmetic.formats()?;
 
     match &experiment.method {
-        MethodSection::OpenaiEs(method) => {
-            let population = method.population;
-            require(
-                population >= 2 && population.is_multiple_of(2),
-                "method.population",
-                population,
-                "an even number of at least 2, because members come in mirrored pairs",
-            )?;
-            let most = format!("at most {MOST_MEMBERS}");
-            require(population <= MOST_MEMBERS, "method.population", population, &most)?;
-            above_zero("method.sigma", method.sigma)?;
-            zero_or_more("method.weight_decay", method.weight_decay)?;
-            zero_or_more("method.action_noise", method.action_noise)?;
-            let episodes = u64::from(method.episodes_per_member);
-            at_least_one("method.episodes_per_member", Some(episodes))?;
-        }
-        MethodSection::Synchronous(method) => {
-            zero_or_more("method.weight_decay", method.weight_decay)?;
-            require(method.batch_size > 0, "method.batch_size", 0, "at least 1")?;
-        }
+        MethodSection::Search { members, .. } => members.check()?,
+        MethodSection::Synchronous(method) => method.check()?,
+    }
+    if let Some((members, keys)) = experiment.method.search() {
+        keys.check(experiment, members)?;
     }
 
     let known = optimizer::NAMES.contains(&optimizer.name.as_str());

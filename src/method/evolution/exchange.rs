@@ -120,19 +120,20 @@ pub struct Traffic {
     pub sharded: u64,
     /// What it would be to send theta from one rank to all others instead.
     pub broadcast_theta: u64,
-    /// What it would be to gather each pair's perturbation on every rank.
+    /// What it would be to gather each perturbation on every rank.
     pub gather_perturbations: u64,
 }
 
 impl Traffic {
-    /// The traffic of `pairs` mirrored pairs, with the statistics of observations of
-    /// `observation_size` numbers where they are kept.
+    /// The traffic of a generation, with the statistics of observations of `observation_size`
+    /// numbers where they are kept.
     pub fn of(workload: Workload, observation_size: Option<usize>) -> Self {
         let others = workload.ranks as u64 - 1;
         let statistics = observation_size.map_or(0, Statistics::byte_len);
-        let dealt = 2 * workload.pairs / dealt_together(workload.pairs, 2, workload.ranks);
+        let Workload { members, group_size, .. } = workload;
+        let dealt = members / dealt_together(workload.groups(), group_size, workload.ranks);
         let messages = dealt * GROUP_BYTES
-            + 2 * workload.pairs * MEMBER_BYTES
+            + members * MEMBER_BYTES
             + workload.ranks * (COUNT_BYTES + TIMES_BYTES + statistics);
         let theta = 4 * workload.parameters;
         let norms = workload.parameters.div_ceil(BLOCK) * NORM_BYTES;
@@ -140,7 +141,7 @@ impl Traffic {
             replicated: messages as u64 * others,
             sharded: (messages + theta + norms) as u64 * others,
             broadcast_theta: theta as u64 * others,
-            gather_perturbations: (workload.pairs * theta) as u64 * others,
+            gather_perturbations: (workload.groups() * theta) as u64 * others,
         }
     }
 }

@@ -66,9 +66,9 @@ pub struct EvolutionSettings {
 }
 
 /// A search method at work.
-pub struct Evolution<S> {
+pub struct Evolution {
     settings: EvolutionSettings,
-    search: S,
+    search: Box<dyn Search>,
     statistics: Statistics,
     /// Generations done.
     generation: u64,
@@ -76,9 +76,9 @@ pub struct Evolution<S> {
     cap: Option<u32>,
 }
 
-impl<S: Search> Evolution<S> {
+impl Evolution {
     /// The method before its first generation.
-    pub fn new(settings: EvolutionSettings, search: S) -> Self {
+    pub fn new(settings: EvolutionSettings, search: Box<dyn Search>) -> Self {
         let statistics = if settings.normalize_observations {
             Statistics::new(settings.observation_size)
         } else {
@@ -229,7 +229,7 @@ fn keep_first(place: &Mutex<Option<(usize, String)>>, member: usize, fault: &Fau
     }
 }
 
-impl<S: Search> Method for Evolution<S> {
+impl Method for Evolution {
     fn advance(
         &mut self,
         rank: &Rank<'_>,

@@ -6,6 +6,7 @@
 mod exchange;
 mod fitness;
 mod generation;
+mod mirrored;
 mod noise_source;
 mod openai_es;
 mod update;
@@ -13,8 +14,9 @@ mod update;
 pub use exchange::Traffic;
 pub use fitness::FitnessShaping;
 pub use generation::{EpisodeCap, EpisodeSeeds, Evolution, EvolutionSettings};
+pub use mirrored::{Mirrored, MirroredSettings};
 pub use noise_source::NoiseSource;
-pub use openai_es::{OpenaiEs, OpenaiEsSettings};
+pub use openai_es::OpenaiEs;
 pub use update::{UpdateMode, Workload};
 
 use super::{MethodError, MethodState, Rank};

@@ -50,8 +50,10 @@ impl UpdateMode {
 /// The size of an update, for the choice of its mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workload {
-    /// Mirrored pairs.
-    pub pairs: usize,
+    /// N.
+    pub members: usize,
+    /// Members that share their noise.
+    pub group_size: usize,
     /// P.
     pub parameters: usize,
     /// R.
@@ -68,12 +70,17 @@ const BYTES_PER_SECOND: f64 = 1.25e9;
 const LATENCY_SECONDS: f64 = 5e-5;
 
 impl Workload {
-    /// Seconds of the arithmetic, by the formula `pairs * D / (threads * 1e9)`, where D is P for a
+    /// Noise vectors of a generation.
+    pub fn groups(self) -> usize {
+        self.members / self.group_size
+    }
+
+    /// Seconds of the arithmetic, by the formula `groups * D / (threads * 1e9)`, where D is P for a
     /// replicated update and the longest slice for a sharded one.
     pub fn compute_seconds(self, sharded: bool) -> f64 {
         let units = self.parameters.div_ceil(SLICE_UNIT).div_ceil(self.ranks);
         let slice = if sharded { units * SLICE_UNIT } else { self.parameters };
-        let normals = self.pairs as f64 * slice.min(self.parameters) as f64;
+        let normals = self.groups() as f64 * slice.min(self.parameters) as f64;
         normals / (NORMALS_PER_SECOND * self.threads as f64)
     }
 
@@ -298,15 +305,16 @@ mod tests {
 
     #[test]
     fn auto_replicates_small_updates_and_shards_large_ones() {
-        let cartpole = Workload { pairs: 128, parameters: 4_610, ranks: 64, threads: 1 };
+        let cartpole =
+            Workload { members: 256, group_size: 2, parameters: 4_610, ranks: 64, threads: 1 };
         assert!(!cartpole.is_sharding_faster());
-        assert!(!Workload { ranks: 1, pairs: 1 << 20, ..cartpole }.is_sharding_faster());
-        let humanoid = Workload { pairs: 5_000, parameters: 166_673, ranks: 64, threads: 1 };
+        assert!(!Workload { ranks: 1, members: 1 << 21, ..cartpole }.is_sharding_faster());
+        let humanoid = Workload { members: 10_000, parameters: 166_673, ..cartpole };
         assert!(humanoid.is_sharding_faster());
         // 0.83 s of arithmetic against 0.02 s (41 slice units over 64 ranks) and the gathering.
         assert!((humanoid.compute_seconds(false) - 0.833_365).abs() < 1e-9);
         assert!((humanoid.compute_seconds(true) - 0.020_48).abs() < 1e-9);
         assert!(humanoid.gather_seconds() < 1e-3);
-        assert!(!Workload { pairs: 1, ..humanoid }.is_sharding_faster());
+        assert!(!Workload { members: 2, ..humanoid }.is_sharding_faster());
     }
 }
