@@ -91,6 +91,16 @@ pub const KEYS: &[Key] = &[
         "\"centered-ranks\"",
         "how returns become fitness: centered-ranks, normalized, sign or raw",
     ),
+    key(
+        "method.top_directions",
+        "",
+        "ars: directions that take part in a step, those with the best members [default: all]",
+    ),
+    key(
+        "method.shift",
+        "",
+        "ars: taken off the return for each step survived, before returns are compared [default: 0.0]",
+    ),
     key("method.weight_decay", "0.0", "pull of theta towards zero, through the optimizer"),
     key(
         "method.action_noise",

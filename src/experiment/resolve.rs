@@ -181,10 +181,7 @@ impl Source {
     }
 
     fn method(&self) -> Result<MethodSection, ExperimentError> {
-        let mut table: Table = self.read(
-            "method",
-            self.table.get("method").cloned().unwrap_or_else(|| Value::Table(Table::new())),
-        )?;
+        let mut table: Table = self.section("method")?;
         table.remove("name");
         let name = self.method_name();
         let wrong = |expected: String| ExperimentError::Value {

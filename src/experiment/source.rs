@@ -18,7 +18,12 @@ pub struct Source {
     /// Where relative paths in it start.
     pub(super) directory: PathBuf,
     pub(super) table: Table,
+    /// The keys that a compiled-in experiment sets for its method and no flag has set since.
+    given: Vec<String>,
 }
+
+/// The tables of a compiled-in experiment that go with its method.
+const OF_THE_METHOD: [&str; 3] = ["method", "policy", "optimizer"];
 
 impl Source {
     /// Reads a file.
@@ -56,7 +61,7 @@ impl Source {
     /// Never for the experiments of this program.
     pub fn for_env(env: &str) -> Result<Self, ExperimentError> {
         if let Some((name, text)) = compiled_in(env) {
-            return Self::parse(&format!("the compiled-in {name}.toml"), name, text);
+            return Self::built_in(name, text);
         }
         let mut source = Self::parse("defaults", "default", "[stop]\nenv_steps = 1_000_000\n")?;
         source.put("task.env", Value::String(env.to_owned()));
@@ -69,8 +74,19 @@ impl Source {
     /// Never for the experiments of this program.
     pub fn for_dataset(dataset: &str) -> Result<Self, ExperimentError> {
         let (name, text) = compiled_in_for_data(dataset);
-        let mut source = Self::parse(&format!("the compiled-in {name}.toml"), name, text)?;
+        let mut source = Self::built_in(name, text)?;
         source.put("task.dataset", Value::String(dataset.to_owned()));
+        Ok(source)
+    }
+
+    fn built_in(name: &str, text: &str) -> Result<Self, ExperimentError> {
+        let mut source = Self::parse(&format!("the compiled-in {name}.toml"), name, text)?;
+        for section in OF_THE_METHOD {
+            let keys = source.table.get(section).and_then(Value::as_table);
+            let paths =
+                keys.into_iter().flat_map(Table::keys).map(|key| format!("{section}.{key}"));
+            source.given.extend(paths);
+        }
         Ok(source)
     }
 
@@ -84,6 +100,7 @@ impl Source {
             name: name.to_owned(),
             directory: PathBuf::new(),
             table,
+            given: Vec::new(),
         })
     }
 
@@ -121,8 +138,27 @@ impl Source {
                 suggestion: nearest(key),
             });
         }
+        if key == "method.name" {
+            self.leave_method(&value);
+        }
+        self.given.retain(|given| given != key);
         self.put(key, value);
         Ok(())
+    }
+
+    /// Takes out what a compiled-in experiment says for its own method, if another is asked for:
+    /// settings that were found for one method are no good for another, or mean nothing to it.
+    fn leave_method(&mut self, name: &Value) {
+        if self.table.get("method").and_then(|method| method.get("name")) == Some(name) {
+            return;
+        }
+        for path in std::mem::take(&mut self.given) {
+            if let Some((section, key)) = path.split_once('.')
+                && let Some(Value::Table(table)) = self.table.get_mut(section)
+            {
+                table.remove(key);
+            }
+        }
     }
 
     /// Sets the seed.
@@ -151,5 +187,36 @@ impl Source {
             table = inner;
         }
         table.insert(last.to_owned(), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_method_leaves_the_settings_that_were_found_for_the_compiled_in_one() {
+        let mut source = Source::for_env("CartPole-v1").unwrap();
+        source.set("policy.hidden=[3]").unwrap();
+        source.set("method.name=ars").unwrap();
+        source.set("method.sigma=0.2").unwrap();
+        let experiment = source.resolve().unwrap().0;
+        assert_eq!(experiment.method.name(), "ars");
+        assert_eq!(
+            (experiment.policy.hidden.as_slice(), experiment.policy.bias),
+            (&[3][..], false)
+        );
+        assert_eq!(experiment.optimizer.name, "sgd");
+        assert_eq!(experiment.stop.evaluation_return, Some(475.0));
+        let written = experiment.to_toml();
+        assert!(
+            written.contains("sigma = 0.2") && written.contains("population = 16"),
+            "{written}"
+        );
+
+        let mut source = Source::for_env("CartPole-v1").unwrap();
+        source.set("method.name=openai-es").unwrap();
+        let same = Source::for_env("CartPole-v1").unwrap().resolve().unwrap().0;
+        assert_eq!(source.resolve().unwrap().0, same);
     }
 }

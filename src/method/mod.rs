@@ -14,7 +14,7 @@ use crate::noise::TableError;
 use crate::policy::Statistics;
 
 /// The methods by name, for `method.name`.
-pub const NAMES: &[&str] = &["openai-es", "synchronous"];
+pub const NAMES: &[&str] = &["openai-es", "ars", "synchronous"];
 
 /// One rank: its place in the job and its threads.
 pub struct Rank<'a> {

@@ -4,11 +4,13 @@
 //! keys that several share are parts of their own: [`MembersSection`], which every search method
 //! has, and [`PairsSection`], for those that climb along mirrored pairs.
 
+mod ars;
 mod members;
 mod openai_es;
 mod pairs;
 mod synchronous;
 
+pub use ars::ArsSection;
 pub use members::MembersSection;
 pub use openai_es::OpenaiEsSection;
 pub use pairs::PairsSection;
@@ -39,6 +41,8 @@ pub enum MethodSection {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum SearchSection {
+    /// `name = "ars"`
+    Ars(ArsSection),
     /// `name = "openai-es"`
     OpenaiEs(OpenaiEsSection),
 }
@@ -107,7 +111,10 @@ impl MethodSection {
     /// `method.name`
     pub fn name(&self) -> &'static str {
         match self {
-            MethodSection::Search { keys: SearchSection::OpenaiEs(_), .. } => "openai-es",
+            MethodSection::Search { keys, .. } => match keys {
+                SearchSection::Ars(_) => "ars",
+                SearchSection::OpenaiEs(_) => "openai-es",
+            },
             MethodSection::Synchronous(_) => "synchronous",
         }
     }
@@ -120,6 +127,7 @@ impl MethodSection {
     /// What a method of this name puts in the place of other tables' defaults.
     pub(super) fn defaults(name: &str) -> &'static [Default] {
         match name {
+            "ars" => ars::DEFAULTS,
             "synchronous" => synchronous::DEFAULTS,
             _ => &[],
         }
@@ -136,6 +144,7 @@ impl MethodSection {
         }
         let members = source.part(&mut table)?;
         let keys = match name {
+            "ars" => SearchSection::Ars(ArsSection::read(table, source)?),
             // The only other name.
             _ => SearchSection::OpenaiEs(OpenaiEsSection::read(table, source)?),
         };
@@ -154,6 +163,7 @@ impl MethodSection {
 impl SearchSection {
     fn keys(&self) -> &dyn SearchKeys {
         match self {
+            SearchSection::Ars(keys) => keys,
             SearchSection::OpenaiEs(keys) => keys,
         }
     }

@@ -3,6 +3,7 @@
 //! [`Evolution`] is the one generation that all of them share; what a method does differently is
 //! its [`Search`].
 
+mod ars;
 mod exchange;
 mod fitness;
 mod generation;
@@ -11,6 +12,7 @@ mod noise_source;
 mod openai_es;
 mod update;
 
+pub use ars::{Ars, ArsSettings};
 pub use exchange::Traffic;
 pub use fitness::FitnessShaping;
 pub use generation::{EpisodeCap, EpisodeSeeds, Evolution, EvolutionSettings};
