@@ -24,11 +24,13 @@ fn round(id: &str) -> f64 {
     let mut env = make(id, &Setting::default()).expect("it is built in");
     let mut observation = vec![0.0; env.spec().observation_size];
     let limit = env.spec().max_episode_steps.unwrap_or(u32::MAX);
-    let choices = match &env.spec().actions {
-        ActionSpace::Discrete(n) => *n as u64,
-        _ => 0,
+    let (choices, size) = match &env.spec().actions {
+        ActionSpace::Discrete(n) => (*n as u64, 0),
+        ActionSpace::Continuous { low, .. } => (0, low.len()),
+        ActionSpace::MultiDiscrete(n) => panic!("no built-in environment chooses {n:?}"),
     };
-    let numbers: Vec<f32> = (0..4096).map(|i| (word(i) % 2001) as f32 / 1000.0 - 1.0).collect();
+    let numbers: Vec<f32> =
+        (0..4096 + size).map(|i| (word(i) % 2001) as f32 / 1000.0 - 1.0).collect();
     let discrete: Vec<usize> = (0..4096).map(|i| (word(i) % choices.max(1)) as usize).collect();
     let (mut steps, mut seed) = (0, 0);
     let began = Instant::now();
@@ -37,7 +39,7 @@ fn round(id: &str) -> f64 {
         env.reset(seed, &mut observation).expect("a reset");
         for _ in 0..limit {
             let action = match choices {
-                0 => Action::Continuous(&numbers[steps % 4096..][..1]),
+                0 => Action::Continuous(&numbers[steps % 4096..][..size]),
                 _ => Action::Discrete(discrete[steps % 4096]),
             };
             steps += 1;

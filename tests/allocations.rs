@@ -61,7 +61,8 @@ fn steps_allocate_nothing_in_any_environment_of_ours() {
         episode(&mut worker, 200);
         let (short, one) = episode(&mut worker, 5);
         let (long, many) = episode(&mut worker, 200);
-        assert!(one <= 5 && many > one, "{id}: episodes of {one} and {many} steps");
+        // An episode may be a single step, of which the second allocates as much as the first.
+        assert!(one <= 5 && (many > one || many == 1), "{id}: episodes of {one} and {many} steps");
         assert_eq!(long, short, "{id}: allocations in {many} steps and in {one}");
         tried += 1;
     }

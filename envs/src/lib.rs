@@ -8,11 +8,14 @@
 //! | `MountainCarContinuous-v0` | 2 | 1 number in [-1, 1] | 999 | 90 |
 //! | `Pendulum-v1` | 3 | 1 number in [-2, 2] | 200 | |
 //! | `Acrobot-v1` | 6 | 3 | 500 | -100 |
+//! | `Sphere-v0`, `Ellipsoid-v0`, `Rosenbrock-v0`, `Rastrigin-v0` | 1 | 10 numbers | 1 | -1e-6 |
 //!
-//! These are built in. [`Mujoco`] has Gymnasium's eleven MuJoCo tasks, on MuJoCo's own library, where
-//! it is installed; `gymnasium:ID` runs any environment of Python's Gymnasium in a process of its own;
-//! `gym-rs:CartPole` and `gym-rs:MountainCar` are there with the feature `gym-rs`; and [`register`]
-//! adds those of other crates. [`ids`] lists them, [`make`] makes them.
+//! These are built in. The last row is this crate's own: functions to be minimised, whose one step
+//! takes a point as its action, with the options `dimension` and `start`. [`Mujoco`] has Gymnasium's
+//! eleven MuJoCo tasks, on MuJoCo's own library, where it is installed; `gymnasium:ID` runs any
+//! environment of Python's Gymnasium in a process of its own; `gym-rs:CartPole` and
+//! `gym-rs:MountainCar` are there with the feature `gym-rs`; and [`register`] adds those of other
+//! crates. [`ids`] lists them, [`make`] makes them.
 //!
 //! An environment is made by its id, or by its own type when the caller knows it:
 //!
@@ -39,8 +42,8 @@
 //! # Determinism
 //! Every built-in environment is of class A: the same seed and the same actions give the same bits
 //! on any x86-64 or ARM machine. The others are of class B: the same bits with the same libraries on
-//! one type of CPU. In the built-in ones nothing but `+ - * /`, comparisons, the exact remainder and this
-//! crate's own sine and cosine is used, and nothing is drawn after a reset.
+//! one type of CPU. In the built-in ones nothing but `+ - * /`, comparisons, exact remainders, this crate's
+//! own sine and cosine and the power of the `libm` crate is used, and nothing is drawn after a reset.
 //!
 //! # What the built-in environments share
 //! 1. Resets draw from xoshiro256++, not from NumPy's PCG64: the distribution of the first state
@@ -60,6 +63,7 @@ mod action;
 mod cart_pole;
 mod drawing;
 mod env;
+mod functions;
 mod gym_rs;
 mod mountain_car;
 mod mountain_car_continuous;

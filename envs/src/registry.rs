@@ -5,8 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::{
     Acrobot, ActionSpace, CartPole, Env, EnvError, MountainCar, MountainCarContinuous, Mujoco,
-    Pendulum, Setting, Spec, acrobot, cart_pole, gym_rs, mountain_car, mountain_car_continuous,
-    mujoco, pendulum,
+    Pendulum, Setting, Spec, acrobot, cart_pole, functions, gym_rs, mountain_car,
+    mountain_car_continuous, mujoco, pendulum,
     python::{self, Python},
 };
 
@@ -47,19 +47,28 @@ struct Registration {
 
 static REGISTERED: RwLock<Vec<Registration>> = RwLock::new(Vec::new());
 
-/// Makes one of this crate's own environments.
-type Constructor = fn() -> Box<dyn Env>;
+/// Makes one of this crate's own environments, by its id.
+type Constructor = fn(&str, &Setting) -> Result<Box<dyn Env>, EnvError>;
 
-const BUILT_IN: [(&str, Constructor); 5] = [
-    (cart_pole::ID, boxed::<CartPole>),
-    (mountain_car::ID, boxed::<MountainCar>),
-    (mountain_car_continuous::ID, boxed::<MountainCarContinuous>),
-    (pendulum::ID, boxed::<Pendulum>),
-    (acrobot::ID, boxed::<Acrobot>),
+const BUILT_IN: [(&str, Constructor); 9] = [
+    (cart_pole::ID, plain::<CartPole>),
+    (mountain_car::ID, plain::<MountainCar>),
+    (mountain_car_continuous::ID, plain::<MountainCarContinuous>),
+    (pendulum::ID, plain::<Pendulum>),
+    (acrobot::ID, plain::<Acrobot>),
+    (functions::SPHERE, functions::make),
+    (functions::ELLIPSOID, functions::make),
+    (functions::ROSENBROCK, functions::make),
+    (functions::RASTRIGIN, functions::make),
 ];
 
-fn boxed<E: Env + Default + 'static>() -> Box<dyn Env> {
-    Box::new(E::default())
+/// Makes an environment that has no options.
+fn plain<E: Env + Default + 'static>(
+    id: &str,
+    setting: &Setting,
+) -> Result<Box<dyn Env>, EnvError> {
+    setting.no_options(id)?;
+    Ok(Box::new(E::default()))
 }
 
 /// Every id with its provider, whether or not it can be made on this machine: those of this crate
@@ -185,10 +194,7 @@ pub fn provider(id: &str) -> Result<Provider, EnvError> {
 /// ```
 pub fn make(id: &str, setting: &Setting) -> Result<Box<dyn Env>, EnvError> {
     match find(id)? {
-        Found::BuiltIn(make) => {
-            setting.no_options(id)?;
-            Ok(make())
-        }
+        Found::BuiltIn(make) => make(id, setting),
         Found::Mujoco => Ok(Box::new(Mujoco::new(id, setting)?)),
         Found::GymRs => gym_rs::make(id, setting),
         Found::Gymnasium => Ok(Box::new(Python::new(id, setting)?)),

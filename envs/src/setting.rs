@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::de::DeserializeOwned;
+
 use crate::EnvError;
 
 /// Constructor arguments of an environment: `[task.options]` of an experiment file.
@@ -56,4 +58,19 @@ impl Setting {
             }),
         }
     }
+}
+
+/// Reads an environment's options; an unknown or mistyped one is an error that lists those there are.
+pub(crate) fn read<T: DeserializeOwned>(options: Options) -> Result<T, String> {
+    let read = |options: Options| options.try_into::<T>();
+    read(options.clone()).map_err(|error| {
+        // The message names an option that does not exist, but not one of the wrong type.
+        let mut alone = options.into_iter().map(|(name, value)| {
+            (format!("{name} = {value}"), { read(Options::from_iter([(name, value)])).err() })
+        });
+        let found = alone.find_map(|(given, error)| Some((given, error?)));
+        let (given, error) = found.unwrap_or((String::new(), error));
+        let message = error.message().replace("unknown field", "unknown option");
+        if message.contains("unknown option") { message } else { format!("{given}: {message}") }
+    })
 }

@@ -18,6 +18,9 @@ fn ids() -> Vec<String> {
     here
 }
 
+/// Those in which nothing is random.
+const WITHOUT_CHANCE: [&str; 4] = ["Sphere-v0", "Ellipsoid-v0", "Rosenbrock-v0", "Rastrigin-v0"];
+
 fn try_make(id: &str) -> Result<Box<dyn Env>, EnvError> {
     es_envs::make(id, &Setting::from_environment())
 }
@@ -50,6 +53,8 @@ fn draw(spec: &Spec, rng: &mut Xoshiro256PlusPlus) -> Drawn {
             low.iter()
                 .zip(high)
                 .map(|(low, high)| {
+                    // Where there are no bounds, numbers of an ordinary size.
+                    let (low, high) = (low.max(-1000.0), high.min(1000.0));
                     low + (high - low) * (rng.next_u64() >> 40) as f32 / 16_777_216.0
                 })
                 .collect(),
@@ -87,7 +92,7 @@ fn episode(env: &mut dyn Env, seed: u64, actions: u64, steps: u32) -> Vec<u32> {
 
 #[test]
 fn every_spec_is_sane_and_names_the_id_it_was_made_with() {
-    assert!(ids().len() >= 5);
+    assert!(ids().len() >= 9);
     for id in &ids() {
         let env = make(id);
         let spec = env.spec();
@@ -139,12 +144,13 @@ fn a_used_environment_gives_the_same_bits_after_a_reset_as_a_fresh_one() {
 }
 
 #[test]
-fn different_seeds_give_different_first_observations() {
+fn different_seeds_give_different_first_observations_where_there_is_chance() {
     for id in &ids() {
         let mut env = make(id);
         let firsts: std::collections::HashSet<Vec<u32>> =
             (0..100).map(|seed| episode(&mut *env, seed, 0, 0)).collect();
-        assert_eq!(firsts.len(), 100, "{id}");
+        let expected = if WITHOUT_CHANCE.contains(&id.as_str()) { 1 } else { 100 };
+        assert_eq!(firsts.len(), expected, "{id}");
     }
 }
 

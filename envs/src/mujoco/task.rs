@@ -1,9 +1,9 @@
 //! What makes one physics simulation a task: a start, an observation, a reward, an end.
 
 use rand_xoshiro::Xoshiro256PlusPlus;
-use serde::de::DeserializeOwned;
 
 use super::simulation::{Facts, Simulation};
+pub(super) use crate::setting::read;
 use crate::{Options, reset};
 
 /// One task on one simulation. What all tasks share (stepping, time, actions) is around it, in
@@ -36,21 +36,6 @@ pub(super) type Build = fn(Options, &mut Simulation, &Facts) -> Result<Box<dyn T
 
 /// A closed or open range, as the task reads it.
 pub(super) type Range = [f64; 2];
-
-/// Reads a task's options; an unknown or mistyped one is an error that lists those there are.
-pub(super) fn read<T: DeserializeOwned>(options: Options) -> Result<T, String> {
-    let read = |options: Options| options.try_into::<T>();
-    read(options.clone()).map_err(|error| {
-        // The message names an option that does not exist, but not one of the wrong type.
-        let mut alone = options.into_iter().map(|(name, value)| {
-            (format!("{name} = {value}"), { read(Options::from_iter([(name, value)])).err() })
-        });
-        let found = alone.find_map(|(given, error)| Some((given, error?)));
-        let (given, error) = found.unwrap_or((String::new(), error));
-        let message = error.message().replace("unknown field", "unknown option");
-        if message.contains("unknown option") { message } else { format!("{given}: {message}") }
-    })
-}
 
 /// Adds to every number a uniform one of at most `scale`.
 pub(super) fn add_uniform(rng: &mut Xoshiro256PlusPlus, values: &mut [f64], scale: f64) {
