@@ -14,6 +14,7 @@
 //! | N | members of a population |
 //! | O | numbers in an observation |
 //! | A | numbers in a continuous action |
+//! | B | numbers in a behaviour |
 //! | T | steps of an episode |
 //! | R | ranks of a job |
 //!

@@ -1,6 +1,6 @@
 //! The trait that every environment implements, and the words it speaks.
 //!
-//! Letters used for shapes: `O` observation size, `A` action size.
+//! Letters used for shapes: `O` observation size, `A` action size, `B` behaviour size.
 
 /// What one environment looks like from outside. Fixed for the life of the environment.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +11,9 @@ pub struct Spec {
     pub observation_size: usize,
     /// What an action is.
     pub actions: ActionSpace,
+    /// `B`: how many numbers tell what an episode came to, beside its return; 0 if there are none.
+    /// Methods that search for novelty need them.
+    pub behaviour_size: usize,
     /// Steps after which an episode is truncated; `None` if it only ends by itself.
     /// The environment never counts them: whoever runs the episode does.
     pub max_episode_steps: Option<u32>,
@@ -24,7 +27,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// A task without time limit, threshold and foreign software, 30 steps a second.
+    /// A task without time limit, threshold, behaviour and foreign software, 30 steps a second.
     ///
     /// ```
     /// use es_envs::{ActionSpace, Spec};
@@ -40,6 +43,7 @@ impl Spec {
             id: id.into(),
             observation_size,
             actions,
+            behaviour_size: 0,
             max_episode_steps: None,
             reward_threshold: None,
             frames_per_second: 30.0,
@@ -210,6 +214,27 @@ pub trait Env: Send {
     /// # Errors
     /// If the action is not in the action space, or the environment failed.
     fn step(&mut self, action: Action<'_>, observation: &mut [f32]) -> Result<Step, EnvError>;
+
+    /// Writes what the episode has come to so far (`B` numbers), such as where the robot is: what
+    /// episodes are compared by where their returns are not the point. Called after the last step.
+    /// A function of the seed and the actions since the reset, like an observation; never changes
+    /// what later steps do.
+    ///
+    /// # Errors
+    /// If [`Spec::behaviour_size`] promises what the environment does not implement, as this one
+    /// does.
+    fn behaviour(&self, behaviour: &mut [f32]) -> Result<(), EnvError> {
+        if behaviour.is_empty() {
+            return Ok(());
+        }
+        Err(EnvError::Failed {
+            env: self.spec().id.clone(),
+            reason: format!(
+                "asked for a behaviour of {} numbers, but its `behaviour` is not implemented",
+                behaviour.len()
+            ),
+        })
+    }
 
     /// A picture of the present state. Never changes what later steps do.
     ///

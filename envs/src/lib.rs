@@ -9,13 +9,14 @@
 //! | `Pendulum-v1` | 3 | 1 number in [-2, 2] | 200 | |
 //! | `Acrobot-v1` | 6 | 3 | 500 | -100 |
 //! | `Sphere-v0`, `Ellipsoid-v0`, `Rosenbrock-v0`, `Rastrigin-v0` | 1 | 10 numbers | 1 | -1e-6 |
+//! | `DeceptiveMaze-v0` | 8 | 2 numbers in [-1, 1] | 300 | 4.4 |
 //!
-//! These are built in. The last row is this crate's own: functions to be minimised, whose one step
-//! takes a point as its action, with the options `dimension` and `start`. [`Mujoco`] has Gymnasium's
-//! eleven MuJoCo tasks, on MuJoCo's own library, where it is installed; `gymnasium:ID` runs any
-//! environment of Python's Gymnasium in a process of its own; `gym-rs:CartPole` and
-//! `gym-rs:MountainCar` are there with the feature `gym-rs`; and [`register`] adds those of other
-//! crates. [`ids`] lists them, [`make`] makes them.
+//! These are built in. The last two rows are this crate's own: functions to be minimised, whose one
+//! step takes a point as its action, with the options `dimension` and `start`; and a maze in which
+//! the reward leads astray. [`Mujoco`] has Gymnasium's eleven MuJoCo tasks, on MuJoCo's own library,
+//! where it is installed; `gymnasium:ID` runs any environment of Python's Gymnasium in a process of
+//! its own; `gym-rs:CartPole` and `gym-rs:MountainCar` are there with the feature `gym-rs`; and
+//! [`register`] adds those of other crates. [`ids`] lists them, [`make`] makes them.
 //!
 //! An environment is made by its id, or by its own type when the caller knows it:
 //!
@@ -52,8 +53,8 @@
 //! 3. Steps after termination are not refused: they go on computing the same dynamics.
 //! 4. A continuous action that is not finite is an error, never clipped or passed on.
 //! 5. A new environment stands at the all-zero state until its first reset.
-//! 6. An observation buffer whose length is not [`Spec::observation_size`] is a mistake in the
-//!    calling program, and panics.
+//! 6. A buffer whose length is not [`Spec::observation_size`] or [`Spec::behaviour_size`] is a mistake
+//!    in the calling program, and panics.
 
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
@@ -61,6 +62,7 @@
 mod acrobot;
 mod action;
 mod cart_pole;
+mod deceptive_maze;
 mod drawing;
 mod env;
 mod functions;
@@ -77,6 +79,7 @@ mod trigonometry;
 
 pub use acrobot::Acrobot;
 pub use cart_pole::CartPole;
+pub use deceptive_maze::DeceptiveMaze;
 pub use env::*;
 pub use gym_rs::HAS_GYM_RS;
 pub use mountain_car::MountainCar;

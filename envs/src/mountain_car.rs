@@ -18,6 +18,7 @@
 //! - Reward: -1 for every step.
 //! - Termination: the position is at least 0.5 and the velocity at least 0.
 //! - Reset: position uniform in [-0.6, -0.4], velocity 0.
+//! - Behaviour (1): the position.
 //!
 //! Determinism: class A, the same bits on any x86-64 or ARM machine.
 //!
@@ -49,6 +50,7 @@ impl MountainCar {
     /// A car at position 0, at rest.
     pub fn new() -> Self {
         let spec = Spec {
+            behaviour_size: 1,
             max_episode_steps: Some(200),
             reward_threshold: Some(-110.0),
             ..Spec::new(ID, 2, ActionSpace::Discrete(3))
@@ -101,6 +103,11 @@ impl Env for MountainCar {
         self.state = [position, velocity];
         self.observe(observation);
         Ok(Step::new(-1.0, position >= GOAL && velocity >= 0.0))
+    }
+
+    fn behaviour(&self, behaviour: &mut [f32]) -> Result<(), EnvError> {
+        behaviour.copy_from_slice(&[self.state[0] as f32]);
+        Ok(())
     }
 
     fn render(&mut self) -> Result<Picture, EnvError> {

@@ -18,6 +18,7 @@
 //! - Reward: `-0.1 a^2` for the action as given, not as clipped, and 100 on reaching the goal.
 //! - Termination: the position is at least 0.45 and the velocity at least 0.
 //! - Reset: position uniform in [-0.6, -0.4], velocity 0.
+//! - Behaviour (1): the position.
 //!
 //! The reference keeps its state in single precision from the first step on, and computes the
 //! acceleration in single precision unless the action was clipped. So does this file: the
@@ -58,6 +59,7 @@ impl MountainCarContinuous {
     /// A car at position 0, at rest.
     pub fn new() -> Self {
         let spec = Spec {
+            behaviour_size: 1,
             max_episode_steps: Some(999),
             reward_threshold: Some(90.0),
             ..Spec::new(ID, 2, ActionSpace::Continuous { low: vec![-1.0], high: vec![1.0] })
@@ -137,6 +139,11 @@ impl Env for MountainCarContinuous {
         self.state = [position, velocity].map(|value| self.rounded(value));
         self.observe(observation);
         Ok(Step::new(reward, terminated))
+    }
+
+    fn behaviour(&self, behaviour: &mut [f32]) -> Result<(), EnvError> {
+        behaviour.copy_from_slice(&[self.state[0] as f32]);
+        Ok(())
     }
 
     fn render(&mut self) -> Result<Picture, EnvError> {

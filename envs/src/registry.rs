@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::{
-    Acrobot, ActionSpace, CartPole, Env, EnvError, MountainCar, MountainCarContinuous, Mujoco,
-    Pendulum, Setting, Spec, acrobot, cart_pole, functions, gym_rs, mountain_car,
-    mountain_car_continuous, mujoco, pendulum,
+    Acrobot, ActionSpace, CartPole, DeceptiveMaze, Env, EnvError, MountainCar,
+    MountainCarContinuous, Mujoco, Pendulum, Setting, Spec, acrobot, cart_pole, deceptive_maze,
+    functions, gym_rs, mountain_car, mountain_car_continuous, mujoco, pendulum,
     python::{self, Python},
 };
 
@@ -50,7 +50,7 @@ static REGISTERED: RwLock<Vec<Registration>> = RwLock::new(Vec::new());
 /// Makes one of this crate's own environments, by its id.
 type Constructor = fn(&str, &Setting) -> Result<Box<dyn Env>, EnvError>;
 
-const BUILT_IN: [(&str, Constructor); 9] = [
+const BUILT_IN: [(&str, Constructor); 10] = [
     (cart_pole::ID, plain::<CartPole>),
     (mountain_car::ID, plain::<MountainCar>),
     (mountain_car_continuous::ID, plain::<MountainCarContinuous>),
@@ -60,6 +60,7 @@ const BUILT_IN: [(&str, Constructor); 9] = [
     (functions::ELLIPSOID, functions::make),
     (functions::ROSENBROCK, functions::make),
     (functions::RASTRIGIN, functions::make),
+    (deceptive_maze::ID, plain::<DeceptiveMaze>),
 ];
 
 /// Makes an environment that has no options.
@@ -96,7 +97,8 @@ pub fn outline(id: &str) -> Option<Spec> {
         let bound = vec![f32::INFINITY; task.sizes.1];
         let low = bound.iter().map(|bound| -bound).collect();
         let actions = ActionSpace::Continuous { low, high: bound };
-        return Some(spec(task.sizes.0, actions, task.max_episode_steps, task.reward_threshold));
+        let spec = spec(task.sizes.0, actions, task.max_episode_steps, task.reward_threshold);
+        return Some(Spec { behaviour_size: task.sizes.2, ..spec });
     }
     match gym_rs::IDS.iter().position(|known| *known == id)? {
         0 => Some(spec(4, ActionSpace::Discrete(2), 500, Some(475.0))),

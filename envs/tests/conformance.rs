@@ -92,7 +92,7 @@ fn episode(env: &mut dyn Env, seed: u64, actions: u64, steps: u32) -> Vec<u32> {
 
 #[test]
 fn every_spec_is_sane_and_names_the_id_it_was_made_with() {
-    assert!(ids().len() >= 9);
+    assert!(ids().len() >= 10);
     for id in &ids() {
         let env = make(id);
         let spec = env.spec();
@@ -101,6 +101,7 @@ fn every_spec_is_sane_and_names_the_id_it_was_made_with() {
         if let Some(outline) = es_envs::outline(id) {
             assert_eq!(outline.observation_size, spec.observation_size, "{id}");
             assert_eq!(outline.actions.describe(), spec.actions.describe(), "{id}");
+            assert_eq!(outline.behaviour_size, spec.behaviour_size, "{id}");
             assert_eq!(outline.max_episode_steps, spec.max_episode_steps, "{id}");
             assert_eq!(outline.reward_threshold, spec.reward_threshold, "{id}");
         }
@@ -141,6 +142,51 @@ fn a_used_environment_gives_the_same_bits_after_a_reset_as_a_fresh_one() {
             assert_eq!(again, episode(&mut *make(id), seed, 9, 300), "{id} seed {seed}");
         }
     }
+}
+
+/// What an episode came to, after at most `steps` random actions; asked for twice, and between two
+/// steps as well where `curious`.
+fn behaviour(env: &mut dyn Env, seed: u64, steps: u32, curious: bool) -> Vec<u32> {
+    let spec = env.spec().clone();
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut observation = vec![0.0; spec.observation_size];
+    let ask = |env: &dyn Env| {
+        let mut behaviour = vec![f32::NAN; spec.behaviour_size];
+        env.behaviour(&mut behaviour).unwrap();
+        assert!(behaviour.iter().all(|value| value.is_finite()), "{}: {behaviour:?}", spec.id);
+        bits(&behaviour)
+    };
+    env.reset(seed, &mut observation).unwrap();
+    for _ in 0..steps {
+        if curious {
+            ask(env);
+        }
+        if env.step(draw(&spec, &mut rng).action(), &mut observation).unwrap().ends() {
+            break;
+        }
+    }
+    let first = ask(env);
+    assert_eq!(ask(env), first, "{}", spec.id);
+    first
+}
+
+#[test]
+fn the_behaviour_has_the_promised_length_and_tells_episodes_apart_but_not_environments() {
+    let mut some = 0;
+    for id in &ids() {
+        let mut used = make(id);
+        let size = used.spec().behaviour_size;
+        let mut all = std::collections::HashSet::new();
+        for seed in 0..10 {
+            let here = behaviour(&mut *used, seed, 100, true);
+            assert_eq!(here, behaviour(&mut *make(id), seed, 100, false), "{id} seed {seed}");
+            assert_eq!(used.spec().behaviour_size, size, "{id}");
+            all.insert(here);
+        }
+        assert_eq!(all.len(), if size == 0 { 1 } else { 10 }, "{id}");
+        some += usize::from(size > 0);
+    }
+    assert!(some >= 3, "only {some} environments have a behaviour");
 }
 
 #[test]

@@ -131,7 +131,8 @@ fn specs_are_those_of_gymnasium() {
 }
 
 /// Built-in environments that Gymnasium does not have.
-const OURS: [&str; 4] = ["Sphere-v0", "Ellipsoid-v0", "Rosenbrock-v0", "Rastrigin-v0"];
+const OURS: [&str; 5] =
+    ["Sphere-v0", "Ellipsoid-v0", "Rosenbrock-v0", "Rastrigin-v0", "DeceptiveMaze-v0"];
 
 /// The ids of the built-in environments that Gymnasium has too, in order.
 fn of_gymnasium() -> Vec<String> {

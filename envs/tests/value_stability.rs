@@ -5,7 +5,7 @@ use es_envs::{Action, ActionSpace, Provider, Setting, ids, make};
 
 /// Per id: the observation after a reset with seed 1, and after 20 fixed actions, and the sum of
 /// their rewards.
-const EXPECTED: [(&str, &[u32], &[u32], u64); 9] = [
+const EXPECTED: [(&str, &[u32], &[u32], u64); 10] = [
     (
         "CartPole-v1",
         &[0x3cff_45ce, 0x3cca_6d9d, 0xbd23_c737, 0x3cc9_b36c],
@@ -40,6 +40,30 @@ const EXPECTED: [(&str, &[u32], &[u32], u64); 9] = [
     ("Ellipsoid-v0", &[0x3f80_0000], &[0x3f80_0000], 0xc1d9_97bc_18bb_2464),
     ("Rosenbrock-v0", &[0x3f80_0000], &[0x3f80_0000], 0xc199_27ed_2f4c_73ac),
     ("Rastrigin-v0", &[0x3f80_0000], &[0x3f80_0000], 0xc0cd_9096_9c6c_92c4),
+    (
+        "DeceptiveMaze-v0",
+        &[
+            0x3f11_4a02,
+            0x3f05_ff09,
+            0x3ebd_7fd2,
+            0x3f05_ff09,
+            0x3f17_abc1,
+            0x3f4f_5492,
+            0x3f7d_783b,
+            0x3c4c_37d8,
+        ],
+        &[
+            0x3f18_ec87,
+            0x3f07_81f2,
+            0x3ebf_a2fc,
+            0x3f07_81f0,
+            0x3f10_093c,
+            0x3f4e_42fd,
+            0x3f7e_89d0,
+            0xbc8e_3476,
+        ],
+        0xbf95_bf6f_1966_1d00,
+    ),
 ];
 
 /// What `EXPECTED` holds, as an environment gives it now.

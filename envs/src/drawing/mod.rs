@@ -5,11 +5,13 @@
 mod acrobot;
 mod canvas;
 mod cart_pole;
+mod deceptive_maze;
 mod mountain_car;
 mod pendulum;
 
 pub(crate) use acrobot::acrobot;
 pub(crate) use cart_pole::cart_pole;
+pub(crate) use deceptive_maze::deceptive_maze;
 pub(crate) use mountain_car::mountain_car;
 pub(crate) use pendulum::pendulum;
 
@@ -34,6 +36,8 @@ fn draw(
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::FRAC_PI_2;
+
     use super::*;
 
     fn at(picture: &Picture, x: usize, y: usize) -> [u8; 3] {
@@ -75,13 +79,24 @@ mod tests {
     }
 
     #[test]
+    fn the_robot_stands_between_the_walls_and_points_to_the_goal() {
+        let walls = [[[1.9, 2.0], [2.1, 6.1]]];
+        let picture = deceptive_maze("", &walls, ([5.0, 9.0], 0.5), [5.0, 4.0, FRAC_PI_2]).unwrap();
+        assert_eq!((picture.width, picture.height), (400, 400));
+        assert_eq!(at(&picture, 80, 160), [0, 0, 0]);
+        assert_eq!(at(&picture, 200, 360), [120, 200, 120]);
+        assert_eq!(at(&picture, 200, 160 + 12), [204, 77, 77]);
+        assert_eq!(at(&picture, 200, 160 - 12), WHITE);
+    }
+
+    #[test]
     fn the_acrobot_hangs_at_angle_zero_and_turns_against_the_clock() {
         let picture = acrobot("", 0.0, 0.0).unwrap();
         assert_eq!((picture.width, picture.height), (500, 500));
         assert_eq!(at(&picture, 250, 250 - 60), [0, 204, 204]);
         assert_eq!(at(&picture, 250, 250 - 200), [0, 204, 204]);
         assert_eq!(at(&picture, 250, 250), [204, 204, 0]);
-        let right = acrobot("", std::f64::consts::FRAC_PI_2, 0.0).unwrap();
+        let right = acrobot("", FRAC_PI_2, 0.0).unwrap();
         assert_eq!(at(&right, 250 + 60, 250), [0, 204, 204]);
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::find::find;
 use super::options::Shared;
 use super::simulation::Simulation;
-use super::task::Task;
+use super::task::{self, Task};
 use super::{Registered, library};
 use crate::python::{PREFIX, Python};
 use crate::{Action, ActionSpace, Env, EnvError, Picture, Setting, Spec, Step, action, reset};
@@ -67,6 +67,7 @@ impl Mujoco {
         let seconds = facts.timestep * f64::from(frame_skip);
         let limit = shared.max_episode_steps.unwrap_or(registered.max_episode_steps);
         let spec = Spec {
+            behaviour_size: registered.sizes.2,
             max_episode_steps: Some(limit),
             reward_threshold: registered.reward_threshold,
             frames_per_second: 1.0 / seconds,
@@ -146,6 +147,13 @@ impl Env for Mujoco {
         self.task.observe(&self.simulation, observation);
         let (reward, terminated) = self.task.judge(&self.simulation, action, self.seconds);
         Ok(Step::new(reward, terminated))
+    }
+
+    /// The first positions, which are where the body is.
+    fn behaviour(&self, behaviour: &mut [f32]) -> Result<(), EnvError> {
+        assert_eq!(behaviour.len(), self.spec.behaviour_size, "length of the behaviour");
+        task::write(behaviour, self.simulation.qpos().iter());
+        Ok(())
     }
 
     /// Drawn by MuJoCo's own renderer, in a Python process that is shown the state and steps
