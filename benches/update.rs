@@ -154,7 +154,7 @@ fn main() {
         let (parameters, ..) = measure(&once, "replicated", SOURCES[0], 1);
         let workload =
             Workload { members: 2 * case.pairs, group_size: 2, parameters, ranks: 64, threads: 1 };
-        let traffic = Traffic::of(workload, None);
+        let traffic = Traffic::of(workload, None, 0);
         println!(
             "{parameters:>10}  {:>6}  {:>10}  {:>10}  {:>15}  {:>20}",
             case.pairs,

@@ -50,6 +50,10 @@ pub enum Purpose {
     StochasticRounding = 9,
     /// The order of a data set's samples; the generation is the epoch.
     SampleOrder = 10,
+    /// Which agent of a novelty search is at work in the generation.
+    AgentChoice = 12,
+    /// The environments of trials of unperturbed policies after a generation.
+    Trial = 13,
 }
 
 /// The golden ratio in 64 bits, the increment of SplitMix64: it keeps an input of zeros from
@@ -91,7 +95,7 @@ pub const fn derive(seed: u64, purpose: Purpose, generation: u64, member: u64, i
 mod tests {
     use super::*;
 
-    const PURPOSES: [Purpose; 10] = [
+    const PURPOSES: [Purpose; 12] = [
         Purpose::Initial,
         Purpose::Perturbation,
         Purpose::Episode,
@@ -102,6 +106,8 @@ mod tests {
         Purpose::DataSet,
         Purpose::StochasticRounding,
         Purpose::SampleOrder,
+        Purpose::AgentChoice,
+        Purpose::Trial,
     ];
 
     #[test]
@@ -126,7 +132,7 @@ mod tests {
     #[test]
     fn the_numbers_of_the_purposes_are_pinned() {
         let numbers: Vec<u64> = PURPOSES.iter().map(|&purpose| purpose as u64).collect();
-        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13]);
     }
 
     #[test]

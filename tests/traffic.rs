@@ -24,7 +24,7 @@ fn a_generation_sends_what_the_formula_says() {
         let workload =
             Workload { members: population, group_size: 2, parameters: 4_610, ranks, threads: 1 };
         for normalize in [false, true] {
-            let expected = Traffic::of(workload, normalize.then_some(4));
+            let expected = Traffic::of(workload, normalize.then_some(4), 0);
             for (mode, bytes) in
                 [("replicated", expected.replicated), ("sharded", expected.sharded)]
             {
@@ -69,7 +69,7 @@ fn scalars_are_a_small_part_of_what_parameters_would_be() {
     // The network of the 2017 paper's Humanoid, 5,000 pairs.
     let workload =
         Workload { members: 10_000, group_size: 2, parameters: 166_673, ranks: 64, threads: 1 };
-    let traffic = Traffic::of(workload, None);
+    let traffic = Traffic::of(workload, None, 0);
     assert!(traffic.replicated < traffic.broadcast_theta / 4);
     assert!(traffic.replicated < traffic.gather_perturbations / 20_000);
 }

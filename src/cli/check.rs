@@ -76,6 +76,7 @@ fn sent(experiment: &Experiment, keys: &dyn SearchKeys, plan: &Plan, parameters:
             quantity(4.0 * length as f64)
         );
     }
+    let behaviour = if keys.wants_behaviours() { plan.behaviour_size } else { 0 };
     text += "#\n# sent per generation, over all ranks, by method.update:\n";
     text += "#   ranks  replicated     sharded   auto takes\n";
     for ranks in RANKS {
@@ -88,7 +89,7 @@ fn sent(experiment: &Experiment, keys: &dyn SearchKeys, plan: &Plan, parameters:
         };
         let observation =
             experiment.policy.normalize_observations.then_some(plan.policy.architecture.inputs);
-        let traffic = Traffic::of(workload, observation);
+        let traffic = Traffic::of(workload, observation, behaviour);
         let auto = UpdateMode::Auto.is_sharded(workload);
         let chosen = match (keys.update(), auto) {
             (UpdateMode::Auto, true) => "sharded",

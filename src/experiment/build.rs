@@ -28,6 +28,8 @@ pub struct Plan {
     pub members_per_worker: usize,
     /// Members per generation; none without a population.
     pub population: usize,
+    /// B, the numbers that tell what an episode came to.
+    pub behaviour_size: usize,
     /// How much is looked at together, in words.
     pub scale: String,
     /// Samples of an epoch; none without a data set.
@@ -77,6 +79,14 @@ impl Experiment {
         validate::check_size(&architecture.layers(), &architecture.hidden)?;
         if let Some((_, keys)) = self.method.search() {
             keys.check_size(architecture.layout().parameters())?;
+            let known = spec.behaviour_size > 0 || !keys.wants_behaviours();
+            let given = format!("{:?}", self.method.name());
+            let expected = format!(
+                "a method that does not need behaviours: {} says nothing of what an episode came \
+                 to but its return",
+                spec.id
+            );
+            validate::require(known, "method.name", given, &expected)?;
         }
         let samples = task.data().map_or(0, |data| data.training.len());
         let (members_per_worker, population, scale) = match &self.method {
@@ -92,7 +102,15 @@ impl Experiment {
         let normalize_observations = self.policy.normalize_observations;
         let policy = PolicyPlan { architecture, rule, normalize_observations };
         let most_updates = self.most_updates(samples);
-        Ok(Plan { policy, members_per_worker, population, scale, samples, most_updates })
+        Ok(Plan {
+            policy,
+            members_per_worker,
+            population,
+            behaviour_size: spec.behaviour_size,
+            scale,
+            samples,
+            most_updates,
+        })
     }
 
     /// The method before its first generation, on one rank of a job. It starts from `initial`, if
@@ -123,6 +141,7 @@ impl Experiment {
                     action_noise: members.action_noise as f32,
                     normalize_observations: self.policy.normalize_observations,
                     observation_size: plan.policy.architecture.inputs,
+                    behaviour_size: plan.behaviour_size,
                 };
                 let mut evolution = Evolution::new(settings, self.search(plan, initial, rank)?);
                 if let Some(policy) = initial.filter(|_| self.policy.normalize_observations) {

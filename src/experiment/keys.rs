@@ -101,6 +101,27 @@ pub const KEYS: &[Key] = &[
         "",
         "ars: taken off the return for each step survived, before returns are compared [default: 0.0]",
     ),
+    key("method.agents", "", "ns-es and its kin: thetas that take turns [default: 5]"),
+    key(
+        "method.neighbours",
+        "",
+        "ns-es and its kin: nearest behaviours in the archive that make up novelty [default: 10]",
+    ),
+    key(
+        "method.trial_episodes",
+        "",
+        "ns-es and its kin: episodes of an agent after its step, for the archive [default: 1]",
+    ),
+    key(
+        "method.share_change",
+        "",
+        "nsra-es: by how much the share of returns falls and grows [default: 0.05]",
+    ),
+    key(
+        "method.patience",
+        "",
+        "nsra-es: trials without a better return after which that share falls [default: 50]",
+    ),
     key("method.weight_decay", "0.0", "pull of theta towards zero, through the optimizer"),
     key(
         "method.action_noise",

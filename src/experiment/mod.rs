@@ -19,8 +19,8 @@ pub use compiled_in::compiled_in;
 pub use error::ExperimentError;
 pub use keys::{KEYS, Key};
 pub use method::{
-    ArsSection, MembersSection, MethodSection, OpenaiEsSection, PairsSection, SearchKeys,
-    SearchSection, Setup, SynchronousSection,
+    Archiving, ArsSection, MembersSection, MethodSection, NoveltySection, OpenaiEsSection,
+    PairsSection, SearchKeys, SearchSection, Setup, SynchronousSection,
 };
 pub use sections::{
     ArithmeticSection, CheckpointSection, EvaluationSection, Master, OptimizerSection,

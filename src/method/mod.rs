@@ -14,7 +14,7 @@ use crate::noise::TableError;
 use crate::policy::Statistics;
 
 /// The methods by name, for `method.name`.
-pub const NAMES: &[&str] = &["openai-es", "ars", "synchronous"];
+pub const NAMES: &[&str] = &["openai-es", "ars", "ns-es", "nsr-es", "nsra-es", "synchronous"];
 
 /// One rank: its place in the job and its threads.
 pub struct Rank<'a> {
@@ -228,6 +228,19 @@ impl MethodState {
                 expected: format!("{length}"),
             }),
         }
+    }
+
+    /// The vector of this name, whatever its length.
+    ///
+    /// # Errors
+    /// If it is missing.
+    pub fn any_vector(&self, name: &str) -> Result<&[f32], MethodError> {
+        let found = self.vectors.iter().find(|(known, _)| known == name);
+        found.map(|(_, vector)| vector.as_slice()).ok_or_else(|| MethodError::Mismatch {
+            what: format!("`{name}`"),
+            found: "is missing".into(),
+            expected: "a vector".into(),
+        })
     }
 
     /// The text of this name.

@@ -57,6 +57,7 @@ pub struct Worker {
     /// What the user should know of the episodes since it was last cleared.
     pub warnings: Vec<String>,
     observation: Vec<f32>,
+    behaviour: Vec<f32>,
     sums: EpisodeSums,
 }
 
@@ -76,8 +77,14 @@ impl Worker {
             busy: Duration::ZERO,
             warnings: Vec::new(),
             observation: vec![0.0; observation_size],
+            behaviour: vec![0.0; task.spec().behaviour_size],
             sums: EpisodeSums::new(observation_size),
         })
+    }
+
+    /// What the last episode that has a return came to (B).
+    pub fn behaviour(&self) -> &[f32] {
+        &self.behaviour
     }
 
     /// Plays an evaluation episode with the policy as it is: no noise, no cap, nothing counted.
@@ -150,10 +157,12 @@ impl Worker {
     }
 
     fn play_once(&mut self, request: &mut EpisodeRequest<'_>) -> Result<Episode, Fault> {
-        let Worker { task, env, policy, observation, .. } = self;
+        let Worker { task, env, policy, observation, behaviour, .. } = self;
         let played = panics::survive(|| {
             task.prepare(env)?;
-            play(env.as_mut(), policy, observation, request)
+            let episode = play(env.as_mut(), policy, observation, request)?;
+            env.behaviour(behaviour)?;
+            Ok(episode)
         });
         let result = played.unwrap_or_else(|message| Err(Fault::Panic(message)));
         if let Err(Fault::Panic(_) | Fault::Env(EnvError::Lost { .. })) = &result {

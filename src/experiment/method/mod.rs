@@ -6,12 +6,14 @@
 
 mod ars;
 mod members;
+mod ns_es;
 mod openai_es;
 mod pairs;
 mod synchronous;
 
 pub use ars::ArsSection;
 pub use members::MembersSection;
+pub use ns_es::{Archiving, NoveltySection};
 pub use openai_es::OpenaiEsSection;
 pub use pairs::PairsSection;
 use serde::{Serialize, Serializer};
@@ -43,6 +45,8 @@ pub enum MethodSection {
 pub enum SearchSection {
     /// `name = "ars"`
     Ars(ArsSection),
+    /// `name = "ns-es"`, `"nsr-es"` or `"nsra-es"`
+    Novelty(NoveltySection),
     /// `name = "openai-es"`
     OpenaiEs(OpenaiEsSection),
 }
@@ -79,6 +83,11 @@ pub trait SearchKeys {
     /// Vectors as long as theta that every rank keeps, beside theta.
     fn slots(&self, experiment: &Experiment) -> usize;
 
+    /// Whether members are compared by their behaviours, which not every environment tells.
+    fn wants_behaviours(&self) -> bool {
+        false
+    }
+
     /// Who computes the step.
     fn update(&self) -> UpdateMode {
         UpdateMode::Replicated
@@ -113,6 +122,7 @@ impl MethodSection {
         match self {
             MethodSection::Search { keys, .. } => match keys {
                 SearchSection::Ars(_) => "ars",
+                SearchSection::Novelty(keys) => keys.kind.name(),
                 SearchSection::OpenaiEs(_) => "openai-es",
             },
             MethodSection::Synchronous(_) => "synchronous",
@@ -145,6 +155,9 @@ impl MethodSection {
         let members = source.part(&mut table)?;
         let keys = match name {
             "ars" => SearchSection::Ars(ArsSection::read(table, source)?),
+            "ns-es" | "nsr-es" | "nsra-es" => {
+                SearchSection::Novelty(NoveltySection::read(name, table, source)?)
+            }
             // The only other name.
             _ => SearchSection::OpenaiEs(OpenaiEsSection::read(table, source)?),
         };
@@ -164,6 +177,7 @@ impl SearchSection {
     fn keys(&self) -> &dyn SearchKeys {
         match self {
             SearchSection::Ars(keys) => keys,
+            SearchSection::Novelty(keys) => keys,
             SearchSection::OpenaiEs(keys) => keys,
         }
     }

@@ -110,7 +110,7 @@ impl Search for Ars {
         outcomes: &[Outcome],
     ) -> Result<SearchStep, MethodError> {
         let weights = self.settings.weights(outcomes);
-        self.pairs.step(rank, generation, &weights)
+        self.pairs.step(rank, generation, generation + 1, &weights)
     }
 
     fn theta(&self) -> &[f32] {

@@ -5,6 +5,7 @@
 //! | how many pairs (or members, where they are dealt one by one) the rank has played | 4 |
 //! | each of these: its number | 4 |
 //! | each of their members: mean return (f64, NaN if it faulted), steps (u32) | 12 |
+//! | ... and its behaviour, where novelty counts | 4 B |
 //! | times and [`Pulse`] | 32 |
 //! | observation statistics, where they are kept | 16 (1 + 2 O) |
 //!
@@ -34,6 +35,10 @@ const TEXT_BYTES: usize = 4096;
 pub(super) struct Report<'a> {
     /// The groups that it has played and the outcomes of their members.
     pub outcomes: &'a Share<Outcome>,
+    /// Their behaviours (B each), if they are wanted.
+    pub behaviours: &'a [f32],
+    /// B, or 0 if behaviours are not wanted.
+    pub behaviour_size: usize,
     /// Seconds its evaluation took.
     pub evaluate_seconds: f64,
     /// Seconds its threads were busy in it, added up.
@@ -52,6 +57,8 @@ pub(super) struct Report<'a> {
 pub(super) struct Gathered {
     /// Outcomes of all members, in member order.
     pub outcomes: Vec<Outcome>,
+    /// Their behaviours, in the same order.
+    pub behaviours: Vec<f32>,
     /// Observations of all ranks' episodes.
     pub statistics: Statistics,
     /// Share of the threads' time, from the start to the last rank's end, in which they were idle.
@@ -69,24 +76,38 @@ pub(super) fn exchange(
     group_size: usize,
     report: &Report<'_>,
 ) -> Result<Gathered, CommError> {
-    let records: Vec<u8> = report.outcomes.results.iter().flat_map(encode_member).collect();
+    let size = report.behaviour_size;
+    let mut records = Vec::new();
+    for (index, outcome) in report.outcomes.results.iter().enumerate() {
+        records.extend(encode_member(outcome));
+        records.extend(encode_behaviour(&report.behaviours[index * size..][..size]));
+    }
+    let member_bytes = MEMBER_BYTES + 4 * size;
     let tail = encode_tail(report);
     let (records, tails) = gather_numbered(
         comm,
         groups,
         &report.outcomes.groups,
-        group_size * MEMBER_BYTES,
+        group_size * member_bytes,
         &records,
         &tail,
     )?;
 
     let mut gathered = Gathered {
-        outcomes: records.as_chunks::<MEMBER_BYTES>().0.iter().map(decode_member).collect(),
+        outcomes: Vec::new(),
+        behaviours: Vec::new(),
         statistics: Statistics::from_bytes(&vec![0; tail.len() - TIMES_BYTES]),
         idle_fraction: 0.0,
         pulse: Pulse::default(),
         any_warnings: false,
     };
+    for record in records.chunks_exact(member_bytes) {
+        if let Some((outcome, behaviour)) = record.split_first_chunk() {
+            gathered.outcomes.push(decode_member(outcome));
+            let words = behaviour.as_chunks().0.iter();
+            gathered.behaviours.extend(words.map(|word| f32::from_le_bytes(*word)));
+        }
+    }
     let (mut busy, mut threads, mut longest) = (0.0, 0.0, 0.0f64);
     for (rank, tail) in tails.iter().enumerate() {
         let (times, sums) = tail.split_at(TIMES_BYTES);
@@ -126,14 +147,14 @@ pub struct Traffic {
 
 impl Traffic {
     /// The traffic of a generation, with the statistics of observations of `observation_size`
-    /// numbers where they are kept.
-    pub fn of(workload: Workload, observation_size: Option<usize>) -> Self {
+    /// numbers where they are kept, and behaviours of `behaviour_size` numbers where they count.
+    pub fn of(workload: Workload, observation_size: Option<usize>, behaviour_size: usize) -> Self {
         let others = workload.ranks as u64 - 1;
         let statistics = observation_size.map_or(0, Statistics::byte_len);
         let Workload { members, group_size, .. } = workload;
         let dealt = members / dealt_together(workload.groups(), group_size, workload.ranks);
         let messages = dealt * GROUP_BYTES
-            + members * MEMBER_BYTES
+            + members * (MEMBER_BYTES + 4 * behaviour_size)
             + workload.ranks * (COUNT_BYTES + TIMES_BYTES + statistics);
         let theta = 4 * workload.parameters;
         let norms = workload.parameters.div_ceil(BLOCK) * NORM_BYTES;
@@ -172,6 +193,10 @@ fn encode_member(outcome: &Outcome) -> [u8; MEMBER_BYTES] {
     bytes[..8].copy_from_slice(&outcome.mean_return.unwrap_or(f64::NAN).to_le_bytes());
     bytes[8..].copy_from_slice(&outcome.steps.to_le_bytes());
     bytes
+}
+
+fn encode_behaviour(behaviour: &[f32]) -> Vec<u8> {
+    behaviour.iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
 /// Times, pulse and observation statistics.
@@ -232,8 +257,15 @@ mod tests {
                     groups.sort_unstable();
                     let members = groups.iter().flat_map(|group| &all[2 * group..][..2]);
                     let outcomes = Share { results: members.copied().collect(), groups };
+                    let behaviours: Vec<f32> = outcomes
+                        .results
+                        .iter()
+                        .flat_map(|outcome| [outcome.steps as f32, 0.5])
+                        .collect();
                     let report = Report {
                         outcomes: &outcomes,
+                        behaviours: &behaviours,
+                        behaviour_size: 2,
                         evaluate_seconds: 2.0,
                         busy_seconds: 1.0,
                         threads: 1,
@@ -252,6 +284,9 @@ mod tests {
             for result in results {
                 let gathered = result.unwrap();
                 assert_eq!(gathered.outcomes, all);
+                let behaviours: Vec<f32> =
+                    all.iter().flat_map(|outcome| [outcome.steps as f32, 0.5]).collect();
+                assert_eq!(gathered.behaviours, behaviours);
                 let pulse = Pulse { wall_seconds: 0.0, stop: true, checkpoint: false };
                 assert_eq!(gathered.pulse, pulse);
                 assert_eq!(gathered.any_warnings, size > 1);

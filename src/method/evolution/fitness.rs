@@ -26,7 +26,8 @@ pub enum FitnessShaping {
 /// Differences from the 2017 code:
 /// 1. Ties share their mean rank; there they are broken by position, which invents a direction.
 pub(super) fn shape(shaping: FitnessShaping, outcomes: &[Outcome]) -> Vec<f64> {
-    let returns = fill_faults(outcomes);
+    let returns: Vec<Option<f64>> = outcomes.iter().map(|outcome| outcome.mean_return).collect();
+    let returns = fill_missing(&returns);
     match shaping {
         FitnessShaping::CenteredRanks => centered_ranks(&returns),
         FitnessShaping::Normalized => normalized(&returns),
@@ -35,12 +36,28 @@ pub(super) fn shape(shaping: FitnessShaping, outcomes: &[Outcome]) -> Vec<f64> {
     }
 }
 
-fn fill_faults(outcomes: &[Outcome]) -> Vec<f64> {
-    let worst = outcomes.iter().filter_map(|o| o.mean_return).fold(f64::INFINITY, f64::min);
-    outcomes.iter().map(|outcome| outcome.mean_return.unwrap_or(worst)).collect()
+/// The weight of each pair's noise in a gradient (N / 2): (fitness+ - fitness-) / population. Class
+/// A.
+pub(super) fn pair_weights(fitness: &[f64], outcomes: &[Outcome]) -> Vec<f32> {
+    let population = fitness.len() as f64;
+    let pairs = fitness.chunks_exact(2).zip(outcomes.chunks_exact(2));
+    pairs
+        .map(|(fitness, outcomes)| {
+            // Two faults say nothing about the direction between them.
+            let known = outcomes.iter().any(|outcome| outcome.mean_return.is_some());
+            if known { ((fitness[0] - fitness[1]) / population) as f32 } else { 0.0 }
+        })
+        .collect()
 }
 
-fn centered_ranks(returns: &[f64]) -> Vec<f64> {
+/// The numbers, the smallest of all in the place of those that are missing.
+pub(super) fn fill_missing(numbers: &[Option<f64>]) -> Vec<f64> {
+    let worst = numbers.iter().flatten().copied().fold(f64::INFINITY, f64::min);
+    numbers.iter().map(|number| number.unwrap_or(worst)).collect()
+}
+
+/// Ranks spread evenly over [-0.5, 0.5]; ties share their mean rank.
+pub(super) fn centered_ranks(returns: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..returns.len()).collect();
     order.sort_by(|&a, &b| returns[a].total_cmp(&returns[b]).then(a.cmp(&b)));
     let last = (returns.len() - 1).max(1) as f64;

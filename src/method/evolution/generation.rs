@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::exchange::{Gathered, Report, exchange, exchange_texts};
-use super::{Outcome, Search};
+use super::{Outcome, Search, trial};
 use crate::comm::CommError;
 use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank, Returns};
 use crate::noise::Noise;
@@ -63,6 +63,16 @@ pub struct EvolutionSettings {
     pub normalize_observations: bool,
     /// O, the size of an observation.
     pub observation_size: usize,
+    /// B, the size of a behaviour.
+    pub behaviour_size: usize,
+}
+
+/// What came of one episode of a member.
+#[derive(Clone, Debug)]
+struct Played {
+    episode: Option<Episode>,
+    /// What it came to (B), if behaviours are wanted and it has a return.
+    behaviour: Vec<f32>,
 }
 
 /// A search method at work.
@@ -98,9 +108,14 @@ impl Evolution {
         dealt_together(self.search.population() / size, size, ranks)
     }
 
+    /// The size of the behaviours that the search wants, 0 if it wants none.
+    fn behaviour_size(&self) -> usize {
+        if self.search.wants_behaviours() { self.settings.behaviour_size } else { 0 }
+    }
+
     /// Evaluates all members with all threads of all ranks. Gives the outcomes of the groups that
-    /// fell to this rank, and the first fault's reason.
-    fn evaluate(&self, rank: &Rank<'_>) -> Result<(Share<Outcome>, Option<String>), CommError> {
+    /// fell to this rank, their behaviours, and the first fault's reason.
+    fn evaluate(&self, rank: &Rank<'_>) -> Result<Evaluated, CommError> {
         let size = self.together(rank.comm.size());
         let filter = self.settings.normalize_observations.then(|| self.statistics.filter());
         for mut worker in rank.crew.each_worker() {
@@ -119,12 +134,18 @@ impl Evolution {
                 self.play(worker, piece, size, &fault, to);
                 worker.busy += began.elapsed();
             })?;
+        let behaviours = share
+            .results
+            .chunks(episodes)
+            .flat_map(|episodes| behaviour(episodes, self.behaviour_size()))
+            .collect();
         let outcomes = Share {
             groups: share.groups,
             results: share.results.chunks(episodes).map(outcome).collect(),
         };
         let fault = fault.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-        Ok((outcomes, fault.map(|(member, reason)| format!("member {member}: {reason}"))))
+        let fault = fault.map(|(member, reason)| format!("member {member}: {reason}"));
+        Ok(Evaluated { outcomes, behaviours, fault })
     }
 
     /// Plays the episodes of a piece of a group of `size` members. Slot `s` of a group of members
@@ -135,7 +156,7 @@ impl Evolution {
         piece: &Piece,
         size: usize,
         fault: &Mutex<Option<(usize, String)>>,
-        played: &mut Vec<Option<Episode>>,
+        played: &mut Vec<Played>,
     ) {
         let episodes = self.settings.episodes_per_member as usize;
         let mut noise = (self.settings.action_noise > 0.0).then(|| {
@@ -154,7 +175,11 @@ impl Evolution {
             if let Err(reason) = &result {
                 keep_first(fault, member, reason);
             }
-            played.push(result.ok());
+            let behaviour = match &result {
+                Ok(_) if self.behaviour_size() > 0 => worker.behaviour().to_vec(),
+                _ => Vec::new(),
+            };
+            played.push(Played { episode: result.ok(), behaviour });
         }
         worker.members = members;
     }
@@ -212,14 +237,24 @@ impl Evolution {
 }
 
 /// What became of a member, from its episodes in order.
-fn outcome(episodes: &[Option<Episode>]) -> Outcome {
+fn outcome(episodes: &[Played]) -> Outcome {
     let (mut total, mut steps) = (0.0, 0);
-    for episode in episodes {
+    for Played { episode, .. } in episodes {
         let Some(episode) = episode else { return Outcome::default() };
         total += episode.total_reward;
         steps += episode.steps;
     }
     Outcome { mean_return: Some(total / episodes.len() as f64), steps }
+}
+
+/// The mean behaviour (B) of a member's episodes; NaN if one of them has no return.
+fn behaviour(episodes: &[Played], size: usize) -> Vec<f32> {
+    let mean = |k| {
+        let terms = episodes.iter().map(|played| played.behaviour.get(k).copied());
+        let sum = terms.fold(0.0, |sum, x| sum + f64::from(x.unwrap_or(f32::NAN)));
+        (sum / episodes.len() as f64) as f32
+    };
+    (0..size).map(mean).collect()
 }
 
 fn keep_first(place: &Mutex<Option<(usize, String)>>, member: usize, fault: &Fault) {
@@ -229,6 +264,14 @@ fn keep_first(place: &Mutex<Option<(usize, String)>>, member: usize, fault: &Fau
     }
 }
 
+/// What fell to one rank in a generation.
+struct Evaluated {
+    outcomes: Share<Outcome>,
+    /// Of the same members (B each), if they are wanted.
+    behaviours: Vec<f32>,
+    fault: Option<String>,
+}
+
 impl Method for Evolution {
     fn advance(
         &mut self,
@@ -236,7 +279,7 @@ impl Method for Evolution {
         pulse: &mut dyn FnMut() -> Pulse,
     ) -> Result<Interval, MethodError> {
         let began = Instant::now();
-        let (outcomes, fault) = self.evaluate(rank)?;
+        let Evaluated { outcomes, behaviours, fault } = self.evaluate(rank)?;
         let evaluate_seconds = began.elapsed().as_secs_f64();
 
         let mut seen = self.statistics.clone();
@@ -249,20 +292,23 @@ impl Method for Evolution {
             warnings.append(&mut worker.warnings);
         }
         let began = Instant::now();
-        let Gathered { outcomes, statistics, idle_fraction, pulse, any_warnings } = exchange(
-            rank.comm,
-            self.search.population() / self.together(rank.comm.size()),
-            self.together(rank.comm.size()),
-            &Report {
-                outcomes: &outcomes,
-                evaluate_seconds,
-                busy_seconds: busy.as_secs_f64(),
-                threads: rank.crew.threads() as u32,
-                pulse: if rank.comm.rank() == 0 { pulse() } else { Pulse::default() },
-                statistics: &seen,
-                warnings: !warnings.is_empty(),
-            },
-        )?;
+        let Gathered { outcomes, behaviours, statistics, idle_fraction, pulse, any_warnings } =
+            exchange(
+                rank.comm,
+                self.search.population() / self.together(rank.comm.size()),
+                self.together(rank.comm.size()),
+                &Report {
+                    outcomes: &outcomes,
+                    behaviours: &behaviours,
+                    behaviour_size: self.behaviour_size(),
+                    evaluate_seconds,
+                    busy_seconds: busy.as_secs_f64(),
+                    threads: rank.crew.threads() as u32,
+                    pulse: if rank.comm.rank() == 0 { pulse() } else { Pulse::default() },
+                    statistics: &seen,
+                    warnings: !warnings.is_empty(),
+                },
+            )?;
         let mut interval = self.summarize(&outcomes);
         if interval.faulted_members > 0 {
             interval.fault_reasons = exchange_texts(rank.comm, &fault.unwrap_or_default())?;
@@ -279,7 +325,17 @@ impl Method for Evolution {
             });
         }
 
+        if self.search.wants_behaviours() {
+            self.search.see(&behaviours);
+        }
         let step = self.search.step(rank, self.generation, &outcomes)?;
+        if let Some(trial) = self.search.trial() {
+            let EvolutionSettings { seed, behaviour_size, .. } = self.settings;
+            let played = trial::play(rank, trial, seed, self.generation, behaviour_size)?;
+            interval.env_steps += played.steps;
+            interval.episodes += played.episodes;
+            self.search.take_trial(self.generation, played.tried);
+        }
         self.statistics.merge(&statistics);
         self.generation += 1;
         if self.settings.episode_cap == EpisodeCap::Adaptive {

@@ -150,7 +150,8 @@ impl Mirrored {
         }
     }
 
-    /// Steps along the pairs' noise, times the `weights` (N / 2), upwards. Collective; class A.
+    /// Steps along the pairs' noise, times the `weights` (N / 2), upwards: step `number` of this
+    /// theta, from 1. Collective; class A.
     ///
     /// # Errors
     /// If a rank fails.
@@ -158,6 +159,7 @@ impl Mirrored {
         &mut self,
         rank: &Rank<'_>,
         generation: u64,
+        number: u64,
         weights: &[f32],
     ) -> Result<SearchStep, MethodError> {
         let began = Instant::now();
@@ -171,7 +173,7 @@ impl Mirrored {
         let descent = Descent {
             weight_decay: self.settings.weight_decay,
             optimizer: self.settings.optimizer.as_ref(),
-            info: StepInfo { number: generation + 1, learning_rate },
+            info: StepInfo { number, learning_rate },
             keeping,
         };
         self.stepper.compute(rank.crew, &pairs, &descent, &mut self.theta);

@@ -3,22 +3,29 @@
 //! [`Evolution`] is the one generation that all of them share; what a method does differently is
 //! its [`Search`].
 
+mod archive;
 mod ars;
+mod blend;
 mod exchange;
 mod fitness;
 mod generation;
 mod mirrored;
 mod noise_source;
+mod ns_es;
 mod openai_es;
+mod trial;
 mod update;
 
 pub use ars::{Ars, ArsSettings};
+pub use blend::{Adaptive, Blend};
 pub use exchange::Traffic;
 pub use fitness::FitnessShaping;
 pub use generation::{EpisodeCap, EpisodeSeeds, Evolution, EvolutionSettings};
 pub use mirrored::{Mirrored, MirroredSettings};
 pub use noise_source::NoiseSource;
+pub use ns_es::{Novelty, NoveltySettings};
 pub use openai_es::OpenaiEs;
+pub use trial::{Trial, Tried};
 pub use update::{UpdateMode, Workload};
 
 use super::{MethodError, MethodState, Rank};
@@ -87,6 +94,23 @@ pub trait Search: Send + Sync {
         generation: u64,
         outcomes: &[Outcome],
     ) -> Result<SearchStep, MethodError>;
+
+    /// Whether members are compared by what their episodes came to, their behaviours.
+    fn wants_behaviours(&self) -> bool {
+        false
+    }
+
+    /// Takes the mean behaviour of each member's episodes (N, B), in member order; NaN for a member
+    /// without a return. Before [`Search::step`], if they are wanted.
+    fn see(&mut self, _behaviours: &[f32]) {}
+
+    /// A policy that is to be played as it is, after a step.
+    fn trial(&self) -> Option<Trial<'_>> {
+        None
+    }
+
+    /// Takes what came of the trial of this generation; nothing if no episode had a return.
+    fn take_trial(&mut self, _generation: u64, _tried: Option<Tried>) {}
 
     /// The unperturbed parameters (P).
     fn theta(&self) -> &[f32];

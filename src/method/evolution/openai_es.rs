@@ -20,7 +20,7 @@
 //!    and a number of steps were reached, which depends on who finishes first.
 //! 5. Ties share their mean rank (see [`FitnessShaping`]).
 
-use super::fitness::shape;
+use super::fitness::{pair_weights, shape};
 use super::{FitnessShaping, Mirrored, Outcome, Search, SearchStep};
 use crate::method::{MethodError, MethodState, Rank};
 
@@ -34,20 +34,6 @@ impl OpenaiEs {
     /// Climbs along these pairs.
     pub fn new(pairs: Mirrored, fitness: FitnessShaping) -> Self {
         OpenaiEs { pairs, fitness }
-    }
-
-    /// The weight of each pair's noise in the gradient: (fitness+ - fitness-) / population.
-    fn weights(&self, outcomes: &[Outcome]) -> Vec<f32> {
-        let fitness = shape(self.fitness, outcomes);
-        let population = self.pairs.population() as f64;
-        let pairs = fitness.chunks_exact(2).zip(outcomes.chunks_exact(2));
-        pairs
-            .map(|(fitness, outcomes)| {
-                // Two faults say nothing about the direction between them.
-                let known = outcomes.iter().any(|outcome| outcome.mean_return.is_some());
-                if known { ((fitness[0] - fitness[1]) / population) as f32 } else { 0.0 }
-            })
-            .collect()
     }
 }
 
@@ -70,8 +56,8 @@ impl Search for OpenaiEs {
         generation: u64,
         outcomes: &[Outcome],
     ) -> Result<SearchStep, MethodError> {
-        let weights = self.weights(outcomes);
-        self.pairs.step(rank, generation, &weights)
+        let weights = pair_weights(&shape(self.fitness, outcomes), outcomes);
+        self.pairs.step(rank, generation, generation + 1, &weights)
     }
 
     fn theta(&self) -> &[f32] {
