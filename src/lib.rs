@@ -32,7 +32,7 @@
 //! # The house
 //! | floor | modules | what lives there |
 //! | --- | --- | --- |
-//! | 0 | [`seed`], [`noise`], [`arithmetic`], [`simd`], [`comm`], [`dataset`] | seeds, Gaussian noise, number formats, instruction sets, ranks, data sets |
+//! | 0 | [`seed`], [`noise`], [`arithmetic`], [`simd`], [`comm`], [`dataset`], [`statistics`] | seeds, Gaussian noise, number formats, instruction sets, ranks, data sets, medians and intervals |
 //! | 1 | [`network`], [`optimizer`] | layers over a flat parameter vector; steps |
 //! | 2 | [`policy`], [`task`], [`crew`], [`schedule`] | observation to action; episodes; a rank's threads; who plays what |
 //! | 3 | [`method`] | how a policy is optimised |
@@ -61,6 +61,7 @@ pub mod record;
 pub mod schedule;
 pub mod seed;
 pub mod simd;
+pub mod statistics;
 pub mod task;
 pub mod train;
 

@@ -50,6 +50,8 @@ pub enum Purpose {
     StochasticRounding = 9,
     /// The order of a data set's samples; the generation is the epoch.
     SampleOrder = 10,
+    /// The resamples of a bootstrap, which belong to no run: the seed is 0.
+    Bootstrap = 11,
     /// Which agent of a novelty search is at work in the generation.
     AgentChoice = 12,
     /// The environments of trials of unperturbed policies after a generation.
@@ -95,7 +97,7 @@ pub const fn derive(seed: u64, purpose: Purpose, generation: u64, member: u64, i
 mod tests {
     use super::*;
 
-    const PURPOSES: [Purpose; 12] = [
+    const PURPOSES: [Purpose; 13] = [
         Purpose::Initial,
         Purpose::Perturbation,
         Purpose::Episode,
@@ -106,6 +108,7 @@ mod tests {
         Purpose::DataSet,
         Purpose::StochasticRounding,
         Purpose::SampleOrder,
+        Purpose::Bootstrap,
         Purpose::AgentChoice,
         Purpose::Trial,
     ];
@@ -132,7 +135,7 @@ mod tests {
     #[test]
     fn the_numbers_of_the_purposes_are_pinned() {
         let numbers: Vec<u64> = PURPOSES.iter().map(|&purpose| purpose as u64).collect();
-        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13]);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
     }
 
     #[test]
