@@ -226,7 +226,8 @@ fn number(value: f64) -> String {
     format!("{value:.2}")
 }
 
-fn duration(seconds: f64) -> String {
+/// Seconds as people read them: `0.21 s`, `45 s`, `12 min`, `2.5 h`.
+pub fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 10.0 => format!("{s:.2} s"),
         s if s < 120.0 => format!("{s:.0} s"),

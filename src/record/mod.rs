@@ -6,6 +6,7 @@
 mod atomic;
 mod checkpoint;
 mod console;
+mod evaluations;
 mod film;
 mod hash;
 mod operations_csv;
@@ -18,7 +19,8 @@ mod summary;
 
 pub use atomic::write_atomically;
 pub use checkpoint::{Checkpoint, Counters};
-pub use console::{Console, quantity};
+pub use console::{Console, duration, quantity};
+pub use evaluations::{Cost, Evaluated};
 pub use film::{Film, FilmError};
 pub use hash::{codes_hash, theta_hash};
 pub use operations_csv::{Work, operations_csv};

@@ -5,9 +5,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::atomic::remove_partial_files;
+use super::evaluations::evaluations;
 use super::{
-    Checkpoint, PolicyFile, ProgressCsv, RecordError, Recorder, Row, RunInfo, Summary, Work,
-    operations_csv, write_atomically,
+    Checkpoint, Evaluated, PolicyFile, ProgressCsv, RecordError, Recorder, Row, RunInfo, Summary,
+    Work, operations_csv, write_atomically,
 };
 
 const EXPERIMENT: &str = "experiment.toml";
@@ -166,6 +167,14 @@ impl RunDirectory {
     /// The summary of the run in this directory, if it is finished.
     pub fn summary(path: &Path) -> Option<Summary> {
         serde_json::from_slice(&fs::read(path.join(SUMMARY)).ok()?).ok()
+    }
+
+    /// The scheduled evaluations of the run in this directory, in order.
+    ///
+    /// # Errors
+    /// If its table is missing or damaged.
+    pub fn evaluations(path: &Path) -> Result<Vec<Evaluated>, RecordError> {
+        evaluations(&path.join(PROGRESS))
     }
 
     /// Whether this directory holds a run.
