@@ -52,7 +52,8 @@ enum Command {
     Train(train::TrainArguments),
     /// Go on with a run exactly where it stopped.
     Resume(resume::ResumeArguments),
-    /// Train every cell of a grid, several at a time, and make a table of them.
+    /// Train every cell of a grid, several at a time, with a table of the runs and statistics over
+    /// their seeds.
     Sweep(sweep::SweepArguments),
     /// Play episodes with a run's best policy, or judge it on the samples it was not trained on.
     Evaluate(evaluate::EvaluateArguments),

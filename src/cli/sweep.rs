@@ -1,9 +1,13 @@
 //! `es-train sweep`: every cell of a grid is a run of its own; what is finished is skipped, what
-//! was interrupted goes on.
+//! was interrupted goes on. At the end the seeds of each cell are brought together.
 
 mod file;
 mod formats;
+mod groups;
+mod runs;
+mod statistics;
 mod table;
+mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,13 +25,13 @@ use crate::train::default_threads;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct SweepArguments {
-    /// The sweep file: base, seeds, [variants], [grid] and evaluate_in (see the README).
+    /// The sweep file: base, seeds, thresholds, [variants], [grid] and evaluate_in (see the README).
     #[arg(value_name = "SWEEP.toml")]
     file: PathBuf,
     /// Runs at a time, each with its share of the cores [default: one a core].
     #[arg(long, value_name = "N", value_parser = super::positive)]
     jobs: Option<usize>,
-    /// The directory of all runs and of table.csv [default: results/SWEEP].
+    /// The directory of all runs, of table.csv and of statistics.csv [default: results/SWEEP].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -78,8 +82,13 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
             });
         }
     });
-    let finished = table::write(&out, &cells)?;
+    let runs = runs::read(&out, &cells)?;
+    let finished = table::write(&out, &runs)?;
     eprintln!("{finished} of {} runs finished; {}", cells.len(), out.join("table.csv").display());
+    let groups = groups::groups(&runs);
+    statistics::write(&out, &cells, &groups)?;
+    eprintln!("statistics over the seeds: {}", out.join("statistics.csv").display());
+    eprint!("{}", terminal::describe(&groups));
     if !sweep.evaluate_in.is_empty() && !signals.came() {
         formats::write(&out, &cells, &sweep.evaluate_in, &arguments.tools, cores)?;
         eprintln!("judged in other formats: {}", out.join("formats.csv").display());

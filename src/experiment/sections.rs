@@ -260,3 +260,10 @@ pub struct StopSection {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_rate: Option<f64>,
 }
+
+impl StopSection {
+    /// The mean return, or on a data set the error, that ends a run.
+    pub fn threshold(&self) -> Option<f64> {
+        self.evaluation_return.or(self.error_rate)
+    }
+}

@@ -110,7 +110,7 @@ pub fn train(
         scale: plan.scale.clone(),
         ranks: comm.size(),
         threads: session.threads,
-        threshold: experiment.stop.evaluation_return.or(experiment.stop.error_rate),
+        threshold: experiment.stop.threshold(),
         resumed_at: session.checkpoint.map(|checkpoint| checkpoint.counters.generation),
         limits: Limits {
             generations: experiment.stop.generations,

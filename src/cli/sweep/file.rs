@@ -20,6 +20,8 @@ struct Written {
     base: OneOrMore,
     /// Seeds; without any, each experiment's own.
     seeds: Option<Vec<u64>>,
+    /// Returns or errors to which the way is measured; without any, each experiment's own.
+    thresholds: Option<Vec<f64>>,
     /// Formats in which policies that were trained in single precision are judged as well.
     #[serde(default)]
     evaluate_in: Vec<Format>,
@@ -43,6 +45,7 @@ pub(super) struct SweepFile {
     bases: Vec<(PathBuf, Source)>,
     path: PathBuf,
     seeds: Vec<u64>,
+    thresholds: Vec<f64>,
     /// Formats in which policies that were trained in single precision are judged as well.
     pub evaluate_in: Vec<Format>,
     variants: Vec<Variant>,
@@ -61,6 +64,8 @@ pub(super) struct Cell {
     pub name: String,
     /// What it runs.
     pub experiment: Experiment,
+    /// Returns or errors to which the way is measured.
+    pub thresholds: Vec<f64>,
     /// Its experiment file, as the sweep names it.
     pub base: String,
     /// Its variant, if there are any, and its values of the grid's keys, in the grid's order.
@@ -76,7 +81,8 @@ impl SweepFile {
         let wrong = |what: String| Failure::usage(format!("{}: {what}", path.display()));
         let written: Written = toml::from_str(&text).map_err(|error| {
             wrong(format!(
-                "not a sweep file (base, seeds, evaluate_in, [variants] and [grid])\n{error}"
+                "not a sweep file (base, seeds, thresholds, evaluate_in, [variants] and \
+                 [grid])\n{error}"
             ))
         })?;
         let directory = path.parent().unwrap_or(Path::new(""));
@@ -122,8 +128,9 @@ impl SweepFile {
             return Err(wrong("seeds is empty: name one or more, or leave it out".into()));
         }
         let seeds = written.seeds.unwrap_or_default();
-        let path = path.to_owned();
-        Ok(SweepFile { bases, path, seeds, evaluate_in: written.evaluate_in, variants, grid })
+        let thresholds = written.thresholds.map_or(Ok(Vec::new()), checked).map_err(wrong)?;
+        let (path, evaluate_in) = (path.to_owned(), written.evaluate_in);
+        Ok(SweepFile { bases, path, seeds, thresholds, evaluate_in, variants, grid })
     }
 
     /// A failure of a cell, with the sweep file and the variant that it comes from.
@@ -131,6 +138,20 @@ impl SweepFile {
         let variant = variant.map_or(String::new(), |v| format!(" [variants] \"{}\"", v.name));
         let message = failure.message.trim_start_matches("--set: ");
         Failure { message: format!("{}:{variant} {message}", self.path.display()), ..failure }
+    }
+
+    /// Checks that the thresholds can be reached by a run of this kind.
+    fn check_thresholds(&self, cell: &Cell) -> Result<(), Failure> {
+        let beyond = |error: &&f64| !(0.0..1.0).contains(*error);
+        match self.thresholds.iter().find(beyond) {
+            Some(threshold) if cell.has_errors() => Err(Failure::usage(format!(
+                "{}: thresholds has {threshold:?}, but {} is judged by the share of samples that \
+                 it gets wrong: expected numbers from 0 up to but not including 1",
+                self.path.display(),
+                cell.experiment.task.name()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Every run: bases, then variants, then the grid with its last key fastest, then seeds.
@@ -164,6 +185,12 @@ impl SweepFile {
                         cells.push(cell.map_err(|failure| self.within(*variant, failure))?);
                     }
                 }
+            }
+        }
+        if !self.thresholds.is_empty() {
+            for cell in &mut cells {
+                self.check_thresholds(cell)?;
+                cell.thresholds.clone_from(&self.thresholds);
             }
         }
         let mut names = HashSet::new();
@@ -228,6 +255,7 @@ fn cell(
     name += &format!("-seed{}", experiment.seed);
     Ok(Cell {
         name,
+        thresholds: experiment.stop.threshold().into_iter().collect(),
         experiment,
         base: path.display().to_string(),
         values: variant
@@ -237,6 +265,23 @@ fn cell(
             .collect(),
         command,
     })
+}
+
+/// The thresholds of a sweep file, if they are numbers and each is there once.
+fn checked(thresholds: Vec<f64>) -> Result<Vec<f64>, String> {
+    if thresholds.is_empty() {
+        return Err("thresholds is empty: name one or more, or leave it out for the experiment's \
+                    own"
+        .into());
+    }
+    if let Some(threshold) = thresholds.iter().find(|threshold| !threshold.is_finite()) {
+        return Err(format!("thresholds has {threshold:?}: expected finite numbers"));
+    }
+    let twice = |at: &usize| thresholds[..*at].contains(&thresholds[*at]);
+    match (1..thresholds.len()).find(twice) {
+        Some(at) => Err(format!("thresholds has {:?} twice; give each once", thresholds[at])),
+        None => Ok(thresholds),
+    }
 }
 
 /// A value as a cell of a table.
@@ -251,6 +296,21 @@ fn file_name(value: &Value) -> String {
 }
 
 impl Cell {
+    /// The name of its experiment file.
+    pub fn stem(&self) -> String {
+        Path::new(&self.base).file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Whether it is judged by errors, which are better if they are smaller.
+    pub fn has_errors(&self) -> bool {
+        self.experiment.task.dataset.is_some()
+    }
+
+    /// The threshold at which its experiment stops, else the first of the sweep.
+    pub fn own_threshold(&self) -> Option<f64> {
+        self.experiment.stop.threshold().or(self.thresholds.first().copied())
+    }
+
     /// Checks that the run in this directory, if there is one, is this cell and not one of another
     /// sweep of the name.
     pub fn check_same(&self, path: &Path) -> Result<(), Failure> {

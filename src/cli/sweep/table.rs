@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::file::Cell;
+use super::runs::{Measure, Run};
 use crate::cli::Failure;
-use crate::record::{RunDirectory, Summary, write_atomically};
+use crate::record::{Summary, write_atomically};
 
-const RESULTS: [&str; 16] = [
+const RESULTS: [&str; 22] = [
     "seed",
     "env",
     "solved",
@@ -23,23 +23,30 @@ const RESULTS: [&str; 16] = [
     "final_test_error",
     "final_lost_share",
     "command",
+    "threshold",
+    "env_steps_to_threshold",
+    "episodes_to_threshold",
+    "samples_to_threshold",
+    "generations_to_threshold",
+    "wall_seconds_to_threshold",
 ];
 
 /// Writes the table and returns how many runs are in it.
-pub(super) fn write(out: &Path, cells: &[Cell]) -> Result<usize, Failure> {
+pub(super) fn write(out: &Path, runs: &[Run<'_>]) -> Result<usize, Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |error: String| Failure::failed(format!("{}: {error}", out.display()));
-    let keys = cells.first().map_or(Vec::new(), |cell| {
-        cell.values.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>()
+    let keys = runs.first().map_or(Vec::new(), |run| {
+        run.cell.values.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>()
     });
     let header = std::iter::once("experiment").chain(keys).chain(RESULTS);
     writer.write_record(header).map_err(|error| failed(error.to_string()))?;
     let mut finished = 0;
-    for cell in cells {
-        let Some(summary) = RunDirectory::summary(&out.join(&cell.name)) else { continue };
+    for run in runs {
+        let Some(of_run) = &run.finished else { continue };
         finished += 1;
-        let values = cell.values.iter().map(|(_, value)| value.clone());
-        let row = std::iter::once(cell.base.clone()).chain(values).chain(results(cell, &summary));
+        let values = run.cell.values.iter().map(|(_, value)| value.clone());
+        let results = results(run, &of_run.summary);
+        let row = std::iter::once(run.cell.base.clone()).chain(values).chain(results);
         writer.write_record(row).map_err(|error| failed(error.to_string()))?;
     }
     let bytes = writer.into_inner().map_err(|error| failed(error.to_string()))?;
@@ -48,7 +55,12 @@ pub(super) fn write(out: &Path, cells: &[Cell]) -> Result<usize, Failure> {
     Ok(finished)
 }
 
-fn results(cell: &Cell, summary: &Summary) -> [String; RESULTS.len()] {
+fn results(run: &Run<'_>, summary: &Summary) -> [String; RESULTS.len()] {
+    let cell = run.cell;
+    let threshold = cell.own_threshold();
+    let reached = threshold.and_then(|threshold| run.cost_to(threshold));
+    let [env_steps, episodes, samples, generations, wall_seconds] =
+        Measure::ALL.map(|measure| reached.map_or(String::new(), |cost| measure.text(&cost)));
     let float = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:?}"));
     [
         cell.experiment.seed.to_string(),
@@ -67,5 +79,11 @@ fn results(cell: &Cell, summary: &Summary) -> [String; RESULTS.len()] {
         float(summary.final_test_error),
         float(summary.final_lost_share),
         cell.command.clone(),
+        float(threshold),
+        env_steps,
+        episodes,
+        samples,
+        generations,
+        wall_seconds,
     ]
 }
