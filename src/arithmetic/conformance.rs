@@ -253,6 +253,47 @@ fn layers_are_sums_in_ascending_order_of_the_inputs() {
 }
 
 #[derive(Clone, Copy)]
+struct Finish;
+
+impl Check for Finish {
+    fn check<A: Arithmetic>(self, arithmetic: &A, name: &str) {
+        for length in [0, 1, 2, 4, 5, 16, 30, 64, 65, 150] {
+            let sums: Vec<f32> = samples().into_iter().cycle().take(length).collect();
+            let bias: Vec<A::Value> =
+                words(arithmetic).into_iter().rev().cycle().take(length).collect();
+            for activation in [None, Some(Activation::Tanh), Some(Activation::Relu)] {
+                for bias in [None, Some(&bias[..])] {
+                    let mut finished = sums.clone();
+                    arithmetic.finish(bias, activation, &mut finished).unwrap();
+                    for (k, ours) in finished.into_iter().enumerate() {
+                        let word = arithmetic.constant(sums[k]);
+                        let mut word = [bias.map_or(word, |bias| arithmetic.plus(word, bias[k]))];
+                        if let Some(activation) = activation {
+                            arithmetic.activate(activation, &mut word);
+                        }
+                        let expected = number(arithmetic, word[0]);
+                        assert_eq!(ours.to_bits(), expected.to_bits(), "{name}: {k} of {length}");
+                    }
+                }
+            }
+            if length > 0 && name != "f32" && name != "bf16" {
+                for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                    let mut sums = sums.clone();
+                    sums[length - 1] = wrong;
+                    let result = arithmetic.finish(Some(&bias), None, &mut sums);
+                    assert_eq!(result, Err(NotFinite { index: length - 1 }), "{name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn sums_from_another_format_are_finished_as_single_numbers_are() {
+    on_every_format(Finish);
+}
+
+#[derive(Clone, Copy)]
 struct Softmax;
 
 impl Check for Softmax {

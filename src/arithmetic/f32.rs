@@ -86,6 +86,24 @@ impl Arithmetic for F32 {
         affine::layer(weights, bias, activation, x, y);
     }
 
+    fn finish(
+        &self,
+        bias: Option<&[f32]>,
+        activation: Option<Activation>,
+        sums: &mut [f32],
+    ) -> Result<(), NotFinite> {
+        if let Some(bias) = bias {
+            assert_eq!(bias.len(), sums.len(), "a bias for each sum");
+            for (sum, bias) in sums.iter_mut().zip(bias) {
+                *sum += bias;
+            }
+        }
+        if let Some(activation) = activation {
+            self.activate(activation, sums);
+        }
+        Ok(())
+    }
+
     /// A value that is not a number stays one under both activations, so that a policy that
     /// diverged shows.
     fn activate(&self, activation: Activation, y: &mut [f32]) {

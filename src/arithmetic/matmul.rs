@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     Accumulate, Arithmetic, Bf16, F32, Fixed, Format, Formats, InArithmetic, Int8, Lns, NotFinite,
-    Product,
+    Number, Product,
 };
 
 /// Matrix multiplies in one format, with `f32` at both ends. It holds tensors, each in a place
@@ -21,6 +21,15 @@ pub trait Matmul: Send {
     /// # Panics
     /// If a place is empty, or W does not have as many elements as x times y.
     fn multiply(&mut self, x: usize, part: Range<usize>, weights: usize, y: &mut [f32]);
+
+    /// `y = x W` for an `x` that is a tensor of its own and is needed once.
+    ///
+    /// # Errors
+    /// As [`Matmul::load`].
+    ///
+    /// # Panics
+    /// As [`Matmul::multiply`].
+    fn multiply_once(&mut self, x: &[f32], weights: usize, y: &mut [f32]) -> Result<(), NotFinite>;
 }
 
 /// The matrix multiplies that `formats` ask for, or nothing if those of `elsewhere` will do.
@@ -31,9 +40,9 @@ pub fn matmul(formats: &Formats) -> Option<Box<dyn Matmul>> {
     let inside = Formats { elsewhere: formats.matmul, ..*formats };
     Some(match (formats.matmul, formats.accumulate) {
         (Format::Int8, _) => Box::new(Places::new(Int8)),
-        (Format::F32, _) => Box::new(Places::new(F32)),
+        (Format::F32, _) => Box::new(Plain::default()),
         // What comes in is of the format already, and rounding it again would change nothing.
-        (format, Accumulate::Linear) if format == formats.elsewhere => Box::new(Places::new(F32)),
+        (format, Accumulate::Linear) if format == formats.elsewhere => Box::new(Plain::default()),
         (_, Accumulate::Linear) => inside.elsewhere(SummedLinearly),
         (Format::Bf16, Accumulate::Log) => Box::new(Places::new(Bf16)),
         (Format::Fixed { bits, fraction }, Accumulate::Log) => {
@@ -92,10 +101,38 @@ impl<A: Arithmetic> Product for Linear<A> {
     }
 }
 
-/// Tensors in a format, and room for sums.
+/// Multiplies of `f32`, where nothing is converted.
+#[derive(Default)]
+struct Plain {
+    tensors: Vec<Vec<f32>>,
+}
+
+impl Matmul for Plain {
+    fn load(&mut self, place: usize, tensor: &[f32]) -> Result<(), NotFinite> {
+        if self.tensors.len() <= place {
+            self.tensors.resize_with(place + 1, Vec::new);
+        }
+        let stored = &mut self.tensors[place];
+        stored.clear();
+        stored.extend_from_slice(tensor);
+        Ok(())
+    }
+
+    fn multiply(&mut self, x: usize, part: Range<usize>, weights: usize, y: &mut [f32]) {
+        F32.product(&self.tensors[weights], &self.tensors[x][part], y);
+    }
+
+    fn multiply_once(&mut self, x: &[f32], weights: usize, y: &mut [f32]) -> Result<(), NotFinite> {
+        F32.product(&self.tensors[weights], x, y);
+        Ok(())
+    }
+}
+
+/// Tensors in a format, and room for one more and for sums.
 struct Places<P: Product> {
     format: P,
     tensors: Vec<Tensor<P::Value>>,
+    once: Tensor<P::Value>,
     sums: Vec<P::Sum>,
 }
 
@@ -104,31 +141,59 @@ struct Tensor<V> {
     scale: f32,
 }
 
+impl<V> Tensor<V> {
+    const NONE: Self = Tensor { values: Vec::new(), scale: 1.0 };
+}
+
+impl<V: Number> Tensor<V> {
+    fn load<P: Product<Value = V>>(&mut self, format: &P, from: &[f32]) -> Result<(), NotFinite> {
+        self.values.resize(from.len(), P::ZERO);
+        self.scale = format.encode(from, &mut self.values)?;
+        Ok(())
+    }
+}
+
 impl<P: Product> Places<P> {
     fn new(format: P) -> Self {
-        Places { format, tensors: Vec::new(), sums: Vec::new() }
+        Places { format, tensors: Vec::new(), once: Tensor::NONE, sums: Vec::new() }
     }
+}
+
+/// `y = x W`, where x is a part of a tensor.
+fn multiply<P: Product>(
+    format: &P,
+    x: &Tensor<P::Value>,
+    part: Range<usize>,
+    weights: &Tensor<P::Value>,
+    sums: &mut Vec<P::Sum>,
+    y: &mut [f32],
+) {
+    if sums.len() < y.len() {
+        sums.resize(y.len(), bytemuck::Zeroable::zeroed());
+    }
+    let sums = &mut sums[..y.len()];
+    format.product(&weights.values, &x.values[part], sums);
+    format.decode_sums(sums, x.scale * weights.scale, y);
 }
 
 impl<P: Product> Matmul for Places<P> {
     fn load(&mut self, place: usize, tensor: &[f32]) -> Result<(), NotFinite> {
-        while self.tensors.len() <= place {
-            self.tensors.push(Tensor { values: Vec::new(), scale: 1.0 });
+        if self.tensors.len() <= place {
+            self.tensors.resize_with(place + 1, || Tensor::NONE);
         }
-        let stored = &mut self.tensors[place];
-        stored.values.resize(tensor.len(), P::ZERO);
-        stored.scale = self.format.encode(tensor, &mut stored.values)?;
-        Ok(())
+        self.tensors[place].load(&self.format, tensor)
     }
 
     fn multiply(&mut self, x: usize, part: Range<usize>, weights: usize, y: &mut [f32]) {
-        if self.sums.len() < y.len() {
-            self.sums.resize(y.len(), bytemuck::Zeroable::zeroed());
-        }
-        let (x, weights) = (&self.tensors[x], &self.tensors[weights]);
-        let sums = &mut self.sums[..y.len()];
-        self.format.product(&weights.values, &x.values[part], sums);
-        self.format.decode_sums(sums, x.scale * weights.scale, y);
+        let Places { format, tensors, sums, .. } = self;
+        multiply(format, &tensors[x], part, &tensors[weights], sums, y);
+    }
+
+    fn multiply_once(&mut self, x: &[f32], weights: usize, y: &mut [f32]) -> Result<(), NotFinite> {
+        let Places { format, tensors, once, sums } = self;
+        once.load(format, x)?;
+        multiply(format, once, 0..x.len(), &tensors[weights], sums, y);
+        Ok(())
     }
 }
 

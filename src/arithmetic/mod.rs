@@ -173,6 +173,41 @@ pub trait Arithmetic: Product {
     /// Applies `activation` to each element, in place.
     fn activate(&self, activation: Activation, y: &mut [Self::Value]);
 
+    /// What follows a multiply in another format, in place: `sums` are rounded to this one, get the
+    /// bias and the activation, either of which may be absent, and become `f32` again, which holds
+    /// every number of every format.
+    ///
+    /// # Errors
+    /// As [`Product::encode`]; `sums` are then no longer of use.
+    ///
+    /// # Panics
+    /// If there is a bias, and not one for each sum.
+    fn finish(
+        &self,
+        bias: Option<&[Self::Value]>,
+        activation: Option<Activation>,
+        sums: &mut [f32],
+    ) -> Result<(), NotFinite> {
+        const PIECE: usize = 64;
+        assert!(bias.is_none_or(|bias| bias.len() == sums.len()), "a bias for each sum");
+        let (mut words, mut added) = ([Self::ZERO; PIECE], [Self::ZERO; PIECE]);
+        for (piece, sums) in sums.chunks_mut(PIECE).enumerate() {
+            let at = piece * PIECE;
+            let (mut words, added) = (&mut words[..sums.len()], &mut added[..sums.len()]);
+            self.encode(sums, words)
+                .map_err(|NotFinite { index }| NotFinite { index: at + index })?;
+            if let Some(bias) = bias {
+                self.add(words, &bias[at..][..sums.len()], added);
+                words = added;
+            }
+            if let Some(activation) = activation {
+                self.activate(activation, words);
+            }
+            self.decode(words, sums);
+        }
+        Ok(())
+    }
+
     /// Multiplies `delta` by the derivative of `activation` where it gave `y`: 1 - y^2 for tanh; 1
     /// or 0, and 0 at 0, for relu.
     fn differentiate(&self, activation: Activation, y: &[Self::Value], delta: &mut [Self::Value]) {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::products::{ONE_INPUT, Products, weight_place};
+use super::products::{Products, weight_place};
 use super::{Architecture, Network, Operations};
 use crate::arithmetic::{Activation, Arithmetic, Formats, NotFinite};
 
@@ -13,6 +13,26 @@ struct Layer {
     /// Where the weight starts; the bias, if any, follows it.
     start: usize,
     bias: bool,
+}
+
+impl Layer {
+    /// Its weight and its bias in all parameters.
+    fn tensors<'a, V>(&self, parameters: &'a [V]) -> (&'a [V], Option<&'a [V]>) {
+        let (weights, after) = parameters[self.start..].split_at(self.inputs * self.outputs);
+        (weights, self.bias.then(|| &after[..self.outputs]))
+    }
+
+    /// What it does with `x`.
+    fn operations<A: Arithmetic>(
+        &self,
+        formats: &Formats,
+        activation: Option<Activation>,
+        x: &[A::Value],
+    ) -> Operations {
+        let active = x.iter().filter(|&&x| x != A::ZERO).count() as u64;
+        let (inputs, outputs) = (self.inputs as u64, self.outputs as u64);
+        Operations::layer(formats, inputs, active, outputs, self.bias, activation)
+    }
 }
 
 /// Fully connected layers with an activation between them, or a linear map if there is one layer.
@@ -27,15 +47,16 @@ pub struct Mlp<A: Arithmetic> {
     front: Aligned<A::Value>,
     back: Aligned<A::Value>,
     /// Matrix multiplies in another format than everything else.
-    other: Option<Other<A>>,
+    other: Option<Other>,
     formats: Formats,
     counted: Option<Operations>,
 }
 
-/// Matrix multiplies in a format of their own, and room for sums before their bias.
-struct Other<A: Arithmetic> {
+/// Matrix multiplies in a format of their own, and the two buffers between them.
+struct Other {
     products: Products,
-    sums: Vec<A::Value>,
+    front: Aligned<f32>,
+    back: Aligned<f32>,
 }
 
 /// Values that start on a cache line, so that no vector register is loaded from two.
@@ -85,8 +106,11 @@ impl<A: Arithmetic> Mlp<A> {
             is_finite: true,
             front: Aligned::new(A::ZERO, widest),
             back: Aligned::new(A::ZERO, widest),
-            other: Products::of(&architecture.formats)
-                .map(|products| Other { products, sums: vec![A::ZERO; widest] }),
+            other: Products::of(&architecture.formats).map(|products| Other {
+                products,
+                front: Aligned::new(0.0, widest),
+                back: Aligned::new(0.0, widest),
+            }),
             formats: architecture.formats,
             counted: None,
         }
@@ -99,49 +123,57 @@ impl<A: Arithmetic> Mlp<A> {
         arithmetic.encode(theta, parameters)?;
         let Some(Other { products, .. }) = other else { return Ok(()) };
         for (index, layer) in layers.iter().enumerate() {
-            let weights = &parameters[layer.start..][..layer.inputs * layer.outputs];
+            let (weights, _) = layer.tensors(parameters);
             products.load(arithmetic, weight_place(index), weights)?;
         }
         Ok(())
     }
 
     fn pass(&mut self, input: &[f32], output: &mut [f32]) -> Result<(), NotFinite> {
-        let Mlp { arithmetic, activation, layers, parameters, front, back, other, .. } = self;
-        let (formats, counted) = (&self.formats, &mut self.counted);
+        if self.other.is_some() {
+            return self.pass_with_other_products(input, output);
+        }
+        let Mlp { arithmetic, activation, layers, parameters, front, back, counted, .. } = self;
         let (parameters, mut front, mut back) = (parameters.get(), front.get_mut(), back.get_mut());
         arithmetic.encode(input, &mut front[..input.len()])?;
-        let last = layers.len() - 1;
         for (index, layer) in layers.iter().enumerate() {
-            let (weights, after) = parameters[layer.start..].split_at(layer.inputs * layer.outputs);
-            let bias = layer.bias.then(|| &after[..layer.outputs]);
-            let activation = (index < last).then_some(*activation);
+            let (weights, bias) = layer.tensors(parameters);
+            let activation = (index + 1 < layers.len()).then_some(*activation);
             let (x, y) = (&front[..layer.inputs], &mut back[..layer.outputs]);
             if let Some(counted) = counted {
-                let active = x.iter().filter(|&&x| x != A::ZERO).count() as u64;
-                let (inputs, outputs) = (layer.inputs as u64, layer.outputs as u64);
-                *counted +=
-                    Operations::layer(formats, inputs, active, outputs, layer.bias, activation);
+                *counted += layer.operations::<A>(&self.formats, activation, x);
             }
-            match other {
-                None => arithmetic.layer(weights, bias, activation, x, y),
-                Some(other) => {
-                    let Other { products, .. } = other;
-                    products.load(arithmetic, ONE_INPUT, x)?;
-                    let all = 0..x.len();
-                    products.multiply(arithmetic, ONE_INPUT, all, weight_place(index), y)?;
-                    if let Some(bias) = bias {
-                        let sums = &mut other.sums[..y.len()];
-                        arithmetic.add(y, bias, sums);
-                        y.copy_from_slice(sums);
-                    }
-                    if let Some(activation) = activation {
-                        arithmetic.activate(activation, y);
-                    }
-                }
-            }
+            arithmetic.layer(weights, bias, activation, x, y);
             std::mem::swap(&mut front, &mut back);
         }
         arithmetic.decode(&front[..output.len()], output);
+        Ok(())
+    }
+
+    fn pass_with_other_products(
+        &mut self,
+        input: &[f32],
+        output: &mut [f32],
+    ) -> Result<(), NotFinite> {
+        let Mlp { arithmetic, activation, layers, parameters, counted, other, .. } = self;
+        let Some(Other { products, front, back }) = other else { return Ok(()) };
+        let (mut front, mut back) = (front.get_mut(), back.get_mut());
+        let x = &mut front[..input.len()];
+        x.copy_from_slice(input);
+        arithmetic.finish(None, None, x)?;
+        for (index, layer) in layers.iter().enumerate() {
+            let (_, bias) = layer.tensors(parameters.get());
+            let activation = (index + 1 < layers.len()).then_some(*activation);
+            let (x, y) = (&front[..layer.inputs], &mut back[..layer.outputs]);
+            if let Some(counted) = counted {
+                let words = &mut self.front.get_mut()[..x.len()];
+                arithmetic.encode(x, words)?;
+                *counted += layer.operations::<A>(&self.formats, activation, words);
+            }
+            products.layer(arithmetic, weight_place(index), bias, activation, x, y)?;
+            std::mem::swap(&mut front, &mut back);
+        }
+        output.copy_from_slice(&front[..output.len()]);
         Ok(())
     }
 }
@@ -170,6 +202,7 @@ impl<A: Arithmetic> Network for Mlp<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arithmetic::{Accumulate, Format, InArithmetic, matmul};
 
     /// The same network in plain f64, straight from the definition.
     fn reference(architecture: &Architecture, theta: &[f32], input: &[f32]) -> Vec<f64> {
@@ -194,6 +227,85 @@ mod tests {
                 .collect();
         }
         x
+    }
+
+    /// The same network in single steps: every number a word of the format outside of multiplies,
+    /// with its additions and activations one by one.
+    struct InSteps<'a>(&'a Architecture, &'a [f32], &'a [f32]);
+
+    impl InArithmetic for InSteps<'_> {
+        type Output = Vec<f32>;
+
+        fn with<A: Arithmetic>(self, arithmetic: A) -> Vec<f32> {
+            let InSteps(architecture, theta, input) = self;
+            let mut matmul = matmul(&architecture.formats).expect("other products");
+            let encode = |from: &[f32]| -> Vec<A::Value> {
+                from.iter().map(|&x| arithmetic.constant(x)).collect()
+            };
+            let decode = |words: &[A::Value]| {
+                let mut numbers = vec![0.0; words.len()];
+                arithmetic.decode(words, &mut numbers);
+                numbers
+            };
+            let (mut x, mut rest) = (encode(input), theta);
+            let layers = architecture.layers();
+            for (index, &(inputs, outputs)) in layers.iter().enumerate() {
+                let (weights, after) = rest.split_at(inputs * outputs);
+                let (bias, after) = after.split_at(if architecture.bias { outputs } else { 0 });
+                rest = after;
+                matmul.load(0, &decode(&x)).unwrap();
+                matmul.load(1, &decode(&encode(weights))).unwrap();
+                let mut sums = vec![0.0; outputs];
+                matmul.multiply(0, 0..inputs, 1, &mut sums);
+                x = encode(&sums);
+                for (x, bias) in x.iter_mut().zip(encode(bias)) {
+                    *x = arithmetic.plus(*x, bias);
+                }
+                for x in x.chunks_mut(1).filter(|_| index + 1 < layers.len()) {
+                    arithmetic.activate(architecture.activation, x);
+                }
+            }
+            decode(&x)
+        }
+    }
+
+    #[test]
+    fn networks_with_products_of_another_format_compute_the_bits_of_single_steps() {
+        let narrow = ["bf16", "fixed16.10", "lns16.10", "lns12.6", "lns8.3", "lns6.2"];
+        let mut all: Vec<Formats> = Vec::new();
+        for format in narrow.map(|name| name.parse().unwrap()) {
+            let log = Formats::uniform(format);
+            let linear = Formats { accumulate: Accumulate::Linear, ..log };
+            all.extend([linear, Formats { elsewhere: Format::F32, ..linear }]);
+            all.extend([Format::F32, Format::Int8].map(|matmul| Formats { matmul, ..log }));
+            all.push(Formats { elsewhere: Format::F32, ..log });
+        }
+        for formats in all {
+            for (hidden, outputs) in [(vec![64, 64], 2), (vec![7, 100, 17], 5), (vec![], 33)] {
+                for (activation, bias) in [(Activation::Tanh, true), (Activation::Relu, false)] {
+                    let hidden = hidden.clone();
+                    let architecture =
+                        Architecture { inputs: 4, hidden, outputs, activation, bias, formats };
+                    let mut theta = vec![0.0; architecture.layout().parameters()];
+                    crate::noise::Noise::new(9, crate::seed::Purpose::Initial)
+                        .fill(0, 0, &mut theta);
+                    theta.iter_mut().for_each(|w| *w *= 0.3);
+                    let mut network = architecture.network();
+                    network.load(&theta);
+                    for input in [[0.3, -1.2, 0.0, 2.5], [-0.01, 7.0, 1.0, -0.4]] {
+                        let mut output = vec![f32::NAN; outputs];
+                        network.forward(&input, &mut output);
+                        let expected = formats.elsewhere(InSteps(&architecture, &theta, &input));
+                        let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                        assert_eq!(bits(&output), bits(&expected), "{formats}");
+                        network.forward(&[0.0, f32::INFINITY, 0.0, 0.0], &mut output);
+                        let is_refused =
+                            !["f32", "bf16"].contains(&&*formats.elsewhere.to_string());
+                        assert!(!is_refused || output.iter().all(|y| y.is_nan()), "{formats}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

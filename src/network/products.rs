@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::arithmetic::{Arithmetic, Formats, Matmul, NotFinite, matmul};
+use crate::arithmetic::{Activation, Arithmetic, Formats, Matmul, NotFinite, matmul};
 
 /// Matrix multiplies in a format of their own, and room for `f32` on the way there.
 pub(super) struct Products {
@@ -53,5 +53,19 @@ impl Products {
         self.wide.resize(y.len(), 0.0);
         self.matmul.multiply(x, part, weights, &mut self.wide);
         arithmetic.encode(&self.wide, y).map(|_| ())
+    }
+    /// A whole layer, `y = activation(x W + bias)`, with numbers of `arithmetic` as `f32` at both
+    /// ends: what goes into the next multiply only never becomes a word.
+    pub fn layer<A: Arithmetic>(
+        &mut self,
+        arithmetic: &A,
+        weights: usize,
+        bias: Option<&[A::Value]>,
+        activation: Option<Activation>,
+        x: &[f32],
+        y: &mut [f32],
+    ) -> Result<(), NotFinite> {
+        self.matmul.multiply_once(x, weights, y)?;
+        arithmetic.finish(bias, activation, y)
     }
 }

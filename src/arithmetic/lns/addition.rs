@@ -1,11 +1,21 @@
 //! G, what the larger of two numbers gains when the smaller one is added to it.
 
+use std::sync::OnceLock;
+
+use super::few;
+
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Narrow, Planes};
 use crate::arithmetic::LnsAddition;
 
 /// The gain of exact cancellation: no number.
 pub(super) const CANCELLED: i16 = i16::MIN;
+
+/// The sum of each two words of up to 8 bits, in bytes.
+pub(super) type Pairs = [[u8; 256]; 256];
+
+/// Formats up to this many bits fit into bytes, with zero as -128.
+pub(super) const NARROW: u32 = 8;
 
 /// A table of G for every distance at which it is not zero.
 pub(super) struct Addition {
@@ -14,6 +24,8 @@ pub(super) struct Addition {
     pub doubled: Box<[i16; 1 << 16]>,
     /// Twice the first distance from which on G is zero.
     pub cap: u16,
+    /// All sums of a format that fits into bytes.
+    pairs: OnceLock<Box<Pairs>>,
     #[cfg(target_arch = "x86_64")]
     /// The table in bytes, if it is so short and its gains are so small.
     pub narrow: Option<Narrow>,
@@ -52,12 +64,18 @@ impl Addition {
         let cap = 2 * last as u16;
         Addition {
             cap,
+            pairs: OnceLock::new(),
             #[cfg(target_arch = "x86_64")]
             narrow: Narrow::new(&doubled, cap),
             #[cfg(target_arch = "x86_64")]
             planes: Planes::new(&doubled, cap),
             doubled: doubled.try_into().unwrap_or_else(|_| unreachable!("it has 2^16 places")),
         }
+    }
+
+    /// All sums of the format, whose words have so many bits, if it is narrow.
+    pub fn pairs(&self, bits: u32) -> Option<&Pairs> {
+        (bits <= NARROW).then(|| &**self.pairs.get_or_init(|| few::pairs(self, bits)))
     }
 
     /// G in codes, at a distance in codes; nothing if the two cancel.

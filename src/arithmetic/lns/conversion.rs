@@ -13,7 +13,7 @@ const MANTISSA: u32 = 23;
 
 /// The most buckets of a format, those of 10 fraction bits. Tables are as long as that in each, so
 /// that the compiler knows a masked index to be inside.
-pub(super) const BUCKETS: usize = 2048;
+const BUCKETS: usize = 2048;
 
 /// The exponent field of 1.
 const BIAS: i32 = 127;

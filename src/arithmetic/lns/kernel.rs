@@ -12,8 +12,10 @@
 use super::ZERO;
 use super::addition::Addition;
 use super::few::{self, FEW};
+use super::finish::{Adder, Finish};
 #[cfg(target_arch = "x86_64")]
 use super::x86::Set;
+use crate::arithmetic::NotFinite;
 use crate::arithmetic::rows::{Accumulator, sum_rows};
 use crate::simd::{Level, leveled};
 
@@ -86,6 +88,22 @@ pub(super) fn subtract(addition: &Addition, bits: u32, a: &[i16], b: &[i16], to:
     subtract_from(level, addition, bits, b, to);
 }
 
+/// Sums in `f32` to words, a bias added, and back.
+pub(super) fn finish(
+    level: Level,
+    addition: &Addition,
+    bits: u32,
+    mut finish: Finish<'_>,
+) -> Result<(), NotFinite> {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(set) = Set::best(level) {
+        return set.finish(addition, bits, finish);
+    }
+    let mut result = Ok(());
+    finish_at(level, addition, bits, &mut finish, &mut result);
+    result
+}
+
 /// `to = factor x`, element by element.
 pub(super) fn scale(bits: u32, factor: i16, x: &[i16], to: &mut [i16]) {
     assert_eq!(x.len(), to.len(), "as many products as numbers");
@@ -102,6 +120,14 @@ leveled! {
 leveled! {
     fn subtract_from(addition: &Addition, bits: u32, b: &[i16], sums: &mut [i16])
         = each_sum::<true>;
+}
+leveled! {
+    fn finish_at(
+        addition: &Addition,
+        bits: u32,
+        finish: &mut Finish<'_>,
+        result: &mut Result<(), NotFinite>,
+    ) = finish_body;
 }
 leveled! { fn scale_at(bits: u32, factor: i16, x: &[i16], to: &mut [i16]) = scale_body; }
 
@@ -123,6 +149,29 @@ fn scale_body(bits: u32, factor: i16, x: &[i16], to: &mut [i16]) {
     }
     for (to, &x) in to.iter_mut().zip(x) {
         *to = product::<false>(range, x, factor);
+    }
+}
+
+#[inline(always)]
+fn finish_body(
+    addition: &Addition,
+    bits: u32,
+    finish: &mut Finish<'_>,
+    result: &mut Result<(), NotFinite>,
+) {
+    *result = finish.run(&Portable { addition, bits });
+}
+
+/// The additions of [`Finish`] in plain loops.
+struct Portable<'a> {
+    addition: &'a Addition,
+    bits: u32,
+}
+
+impl Adder for Portable<'_> {
+    #[inline(always)]
+    fn add(&self, terms: &[i16], sums: &mut [i16]) {
+        each_sum::<false>(self.addition, self.bits, terms, sums);
     }
 }
 
@@ -241,54 +290,8 @@ fn each_sum<const MINUS: bool>(addition: &Addition, bits: u32, terms: &[i16], su
 mod tests {
     use super::*;
     use crate::arithmetic::lns::Lns;
-    use crate::arithmetic::{Arithmetic, LnsAddition, Product};
-
-    /// Words of a format, zeros and extremes among them.
-    fn words(lns: &Lns, seed: u64, count: usize) -> Vec<i16> {
-        let max = lns.max();
-        let mut state = seed;
-        let mut draw = || {
-            state = crate::seed::mix(state.wrapping_add(crate::seed::GOLDEN));
-            let sign = (state >> 32) as i32 & 1;
-            let log = match state >> 60 {
-                0 => return ZERO,
-                1 => max,
-                2 => -max,
-                // Near 1, where products and sums stay in range.
-                3..12 => (state % 512) as i32 - 256,
-                _ => (state % (2 * max as u64 + 1)) as i32 - max,
-            };
-            (2 * log.clamp(-max, max) + sign) as i16
-        };
-        (0..count).map(|_| draw()).collect()
-    }
-
-    fn formats() -> Vec<Lns> {
-        let exact = [
-            (4, 0),
-            (4, 2),
-            (6, 2),
-            (8, 3),
-            (10, 4),
-            (7, 5),
-            (8, 4),
-            (9, 5),
-            (11, 4),
-            (12, 6),
-            (13, 6),
-            (14, 6),
-            (16, 3),
-            (16, 6),
-            (14, 8),
-            (15, 10),
-            (16, 7),
-            (16, 10),
-        ]
-        .map(|(bits, fraction)| Lns::new(bits, fraction, LnsAddition::Exact));
-        let others = [LnsAddition::Table(20), LnsAddition::Mitchell]
-            .map(|addition| [Lns::new(12, 6, addition), Lns::new(8, 3, addition)]);
-        exact.into_iter().chain(others.into_iter().flatten()).collect()
-    }
+    use crate::arithmetic::lns::samples::{formats, words};
+    use crate::arithmetic::{Arithmetic, Product};
 
     /// A layer by the scalar definition.
     fn by_definition(lns: &Lns, weights: &[i16], start: &[i16], x: &[i16]) -> Vec<i16> {

@@ -39,8 +39,11 @@
 mod addition;
 mod conversion;
 mod few;
+mod finish;
 mod kernel;
 mod operations;
+#[cfg(test)]
+mod samples;
 mod slices;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -49,7 +52,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use self::addition::Addition;
 use self::conversion::Conversion;
-use super::{Arithmetic, Format, LnsAddition, NotFinite, Product};
+use self::finish::Numbers;
+use super::{Activation, Arithmetic, Format, LnsAddition, NotFinite, Product};
 
 /// The word of zero.
 pub const ZERO: i16 = i16::MIN;
@@ -68,6 +72,8 @@ struct Tables {
     addition: Addition,
     tanh: Functions,
     exp: Functions,
+    /// The numbers of words without an activation, after tanh, and after relu.
+    numbers: [OnceLock<Box<Numbers>>; 3],
 }
 
 /// The values of a function. As long as a `u16` can count, so that the compiler knows every index
@@ -97,6 +103,7 @@ impl Lns {
                 addition: Addition::new(fraction, addition),
                 tanh: OnceLock::new(),
                 exp: OnceLock::new(),
+                numbers: Default::default(),
             });
             library.push((key, tables.clone()));
             tables
@@ -145,6 +152,28 @@ impl Lns {
                 table[usize::from(word as u16)] = self.nearest(function(self.value(word)));
             }
             table
+        })
+    }
+
+    /// The number of each word's activation, over the bits of every word.
+    fn numbers(&self, activation: Option<Activation>) -> &Numbers {
+        let place = match activation {
+            None => 0,
+            Some(Activation::Tanh) => 1,
+            Some(Activation::Relu) => 2,
+        };
+        self.tables.numbers[place].get_or_init(|| {
+            let mut words: Vec<i16> = (0..=u16::MAX).map(|word| word as i16).collect();
+            if let Some(activation) = activation {
+                self.activate(activation, &mut words);
+            }
+            let mut values = vec![0.0; words.len()];
+            self.decode(&words, &mut values);
+            let mut numbers = Box::new([0; 1 << 16]);
+            for (number, value) in numbers.iter_mut().zip(values) {
+                *number = value.to_bits();
+            }
+            numbers
         })
     }
 }

@@ -1,8 +1,11 @@
 //! Everything but matrix multiplies: the operations of single words, which are the definition, and
 //! those of slices.
 
+use super::few::FEW;
+use super::finish::Finish;
 use super::{Lns, ZERO, kernel};
-use crate::arithmetic::{Activation, Arithmetic};
+use crate::arithmetic::{Activation, Arithmetic, NotFinite};
+use crate::simd::Level;
 
 const fn is_negative(word: i16) -> bool {
     word & 1 == 1
@@ -90,6 +93,30 @@ impl Arithmetic for Lns {
         }
     }
 
+    fn finish(
+        &self,
+        bias: Option<&[i16]>,
+        activation: Option<Activation>,
+        sums: &mut [f32],
+    ) -> Result<(), NotFinite> {
+        assert!(bias.is_none_or(|bias| bias.len() == sums.len()), "a bias for each sum");
+        let (conversion, numbers) = (&self.tables.conversion, self.numbers(activation));
+        if sums.len() > FEW {
+            let finish = Finish { conversion, bias, numbers, sums };
+            let level = Level::current();
+            return kernel::finish(level, &self.tables.addition, self.bits, finish);
+        }
+        for (index, sum) in sums.iter_mut().enumerate() {
+            if !sum.is_finite() {
+                return Err(NotFinite { index });
+            }
+            let word = conversion.nearest(*sum);
+            let word = bias.map_or(word, |bias| self.plus(word, bias[index]));
+            *sum = f32::from_bits(numbers[usize::from(word as u16)]);
+        }
+        Ok(())
+    }
+
     fn add(&self, a: &[i16], b: &[i16], to: &mut [i16]) {
         kernel::add(&self.tables.addition, self.bits, a, b, to);
     }
@@ -110,7 +137,7 @@ impl Arithmetic for Lns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::{Format, LnsAddition, NotFinite, Product};
+    use crate::arithmetic::{Format, LnsAddition, Product};
 
     fn lns(name: &str) -> Lns {
         match name.parse() {

@@ -1,7 +1,7 @@
 //! Conversion of slices, in pieces and three passes, of which the look-ups are the second. The
 //! others have no branches, so that the compiler makes vector instructions of them.
 
-use super::conversion::{BUCKETS, Conversion};
+use super::conversion::Conversion;
 use crate::simd::leveled;
 
 /// Numbers at a time.
@@ -11,6 +11,19 @@ const SHORT: usize = 16;
 
 leveled! { pub(super) fn encode_at(table: &Conversion, from: &[f32], to: &mut [i16]) = encode_body; }
 leveled! { pub(super) fn decode_at(table: &Conversion, from: &[i16], to: &mut [f32]) = decode_body; }
+
+/// Replaces each place, but for what is too high of it, by what is there in the table, whose length
+/// is a power of two.
+///
+/// Kept apart from code that is compiled for a level. With AVX2 the compiler would take the places
+/// out of vector registers one by one, which takes longer than reading them; with AVX-512 it would
+/// gather, which takes as long where it is fast, and much longer where it is not.
+#[inline(never)]
+pub(super) fn look_up<const N: usize>(table: &[u32; N], places: &mut [u32]) {
+    for place in places {
+        *place = table[*place as usize % N];
+    }
+}
 
 #[inline(always)]
 fn encode_body(table: &Conversion, from: &[f32], to: &mut [i16]) {
@@ -35,13 +48,11 @@ fn encode_body(table: &Conversion, from: &[f32], to: &mut [i16]) {
 
 #[inline(always)]
 fn encode_piece<const L: usize>(table: &Conversion, from: &[f32; L], to: &mut [i16; L]) {
-    let (mut buckets, mut entries) = ([0; L], [0; L]);
+    let mut entries = [0; L];
     for k in 0..L {
-        buckets[k] = table.bucket(Conversion::normal(from[k]).0);
+        entries[k] = table.bucket(Conversion::normal(from[k]).0);
     }
-    for k in 0..L {
-        entries[k] = table.buckets[buckets[k] as usize % BUCKETS];
-    }
+    look_up(&table.buckets, &mut entries);
     for k in 0..L {
         to[k] = table.word(from[k], entries[k]);
     }
@@ -70,13 +81,11 @@ fn decode_body(table: &Conversion, from: &[i16], to: &mut [f32]) {
 
 #[inline(always)]
 fn decode_piece<const L: usize>(table: &Conversion, from: &[i16; L], to: &mut [f32; L]) {
-    let (mut codes, mut mantissas) = ([0; L], [0; L]);
+    let mut mantissas = [0; L];
     for k in 0..L {
-        codes[k] = table.code(from[k]);
+        mantissas[k] = u32::from(table.code(from[k]));
     }
-    for k in 0..L {
-        mantissas[k] = table.mantissas[usize::from(codes[k]) % (BUCKETS / 2)];
-    }
+    look_up(&table.mantissas, &mut mantissas);
     for k in 0..L {
         to[k] = table.number(from[k], mantissas[k]);
     }

@@ -116,6 +116,46 @@ impl<const P: usize> Gains<Bytes256> for Shuffled<P> {
     }
 }
 
+/// The same with AVX-512 BW.
+#[derive(Clone, Copy)]
+pub(super) struct Shuffled512<const P: usize> {
+    pieces: [__m512i; P],
+}
+
+impl<const P: usize> Shuffled512<P> {
+    #[inline(always)]
+    pub fn new(proof: Bytes512, table: &Narrow) -> Self {
+        let mut pieces = [proof.0; P];
+        for (p, register) in pieces.iter_mut().enumerate() {
+            let piece: &[i8; 16] = table.0[16 * p..].first_chunk().expect("128 gains");
+            // SAFETY: `proof` is one of AVX-512 F, and the array has the 16 bytes that are read.
+            *register = unsafe { _mm512_broadcast_i32x4(_mm_loadu_si128(piece.as_ptr().cast())) };
+        }
+        Shuffled512 { pieces }
+    }
+}
+
+impl<const P: usize> Gains<Bytes512> for Shuffled512<P> {
+    #[inline(always)]
+    fn look_up<const N: usize>(self, places: &[Bytes512; N]) -> [Bytes512; N] {
+        let mut gains = *places;
+        for n in 0..N {
+            // SAFETY: the places are a proof of AVX-512 BW.
+            gains[n].0 = unsafe {
+                let mut sum = _mm512_setzero_si512();
+                for p in 0..P {
+                    // As in 256 bits, but that each piece starts from the place itself.
+                    let rest = _mm512_sub_epi8(places[n].0, _mm512_set1_epi8((16 * p) as i8));
+                    let index = _mm512_adds_epu8(rest, _mm512_set1_epi8(0x70));
+                    sum = _mm512_or_si512(sum, _mm512_shuffle_epi8(self.pieces[p], index));
+                }
+                sum
+            };
+        }
+        gains
+    }
+}
+
 /// From a table of 128 bytes, with AVX-512 VBMI.
 #[derive(Clone, Copy)]
 pub(super) struct Permuted {

@@ -7,6 +7,7 @@
 //! | path | needs | look-ups |
 //! | --- | --- | --- |
 //! | bytes, AVX2 | formats up to 8 bits and 63 distances | shuffles of 16 bytes |
+//! | bytes, AVX-512 | the same | shuffles of 16 bytes |
 //! | bytes, VBMI | the same | one permutation of 128 bytes |
 //! | planes, VBMI | formats up to 511 distances | up to eight such permutations, and one of words |
 //! | memory, AVX2 and AVX-512 | nothing | loads into lanes |
@@ -18,18 +19,17 @@ mod lanes512;
 mod rows;
 mod tables;
 
-use self::gains::{Gains, InMemory, InPlanes, Permuted, Shuffled};
+use self::gains::{Gains, InMemory, InPlanes, Permuted, Shuffled, Shuffled512};
 use self::lanes::Lanes;
 use self::lanes256::{Bytes256, Words256};
 use self::lanes512::{Bytes512, Words512};
 use self::rows::Engine;
 pub(super) use self::tables::{Narrow, Planes};
-use super::addition::Addition;
+use super::addition::{Addition, NARROW};
+use super::finish::{Adder, Finish};
 use super::kernel::{ROOMY, Range};
+use crate::arithmetic::NotFinite;
 use crate::simd::{Kind, Level};
-
-/// Formats up to this many bits fit into bytes, with zero as -128.
-const NARROW: u32 = 8;
 
 /// The instructions that a path may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,18 @@ impl Set {
         self.run(addition, bits, &mut EachSum::<MINUS> { terms, sums });
     }
 
+    /// Sums in `f32` to words, a bias added, and back.
+    pub fn finish(
+        self,
+        addition: &Addition,
+        bits: u32,
+        finish: Finish<'_>,
+    ) -> Result<(), NotFinite> {
+        let mut task = Finishing { finish: Some(finish), result: Ok(()) };
+        self.run(addition, bits, &mut task);
+        task.result
+    }
+
     fn run<T: Task>(self, addition: &Addition, bits: u32, task: &mut T) {
         // SAFETY: a `Level` is made only where the instruction set of its kind was detected, and a
         // set only of a level, with VBMI after that was detected too.
@@ -148,6 +160,32 @@ impl<const MINUS: bool> Task for EachSum<'_, MINUS> {
     }
 }
 
+struct Finishing<'a> {
+    /// Until it is done.
+    finish: Option<Finish<'a>>,
+    result: Result<(), NotFinite>,
+}
+
+impl Task for Finishing<'_> {
+    #[inline(always)]
+    fn run<V: Lanes, G: Gains<V>, const ROOM: bool>(
+        &mut self,
+        engine: &Engine<V, G, ROOM>,
+        _leave: usize,
+    ) {
+        if let Some(mut finish) = self.finish.take() {
+            self.result = finish.run(engine);
+        }
+    }
+}
+
+impl<V: Lanes, G: Gains<V>, const ROOM: bool> Adder for Engine<V, G, ROOM> {
+    #[inline(always)]
+    fn add(&self, terms: &[i16], sums: &mut [i16]) {
+        self.each_sum::<false>(terms, sums);
+    }
+}
+
 /// Sums whose gains are in memory: `$task.run` with or without room.
 macro_rules! in_memory {
     ($addition:ident, $bits:ident, $task:ident, $proof:expr, $leave:expr) => {
@@ -186,7 +224,17 @@ fn avx2<T: Task>(addition: &Addition, bits: u32, task: &mut T) {
 
 #[target_feature(enable = "avx2,fma,avx512f,avx512dq,avx512vl,avx512bw")]
 fn avx512<T: Task>(addition: &Addition, bits: u32, task: &mut T) {
-    if bits <= NARROW && addition.narrow.is_some() {
+    if let (Some(table), true) = (&addition.narrow, bits <= NARROW) {
+        // SAFETY: this function is compiled for AVX-512, and runs where that is.
+        let proof = unsafe { Bytes512::proven() };
+        let (range, cap) = (Range::new(bits), addition.cap);
+        if cap <= 79 {
+            let gains = Shuffled512::<5>::new(proof, table);
+            task.run(&Engine::<_, _, false>::new(proof, range, cap, gains), 32);
+        } else {
+            let gains = Shuffled512::<8>::new(proof, table);
+            task.run(&Engine::<_, _, false>::new(proof, range, cap, gains), 32);
+        }
         return avx2(addition, bits, task);
     }
     // SAFETY: this function is compiled for AVX-512, and runs where that is.

@@ -172,19 +172,23 @@ impl<V: Lanes, G: Gains<V>, const ROOM: bool> Engine<V, G, ROOM> {
         let (mut sums, mut terms) = (sums.chunks_exact_mut(length), terms.chunks_exact(length));
         for (sums, terms) in sums.by_ref().zip(terms.by_ref()) {
             let mut registers = self.load::<2>(sums);
-            self.add_operands::<MINUS>(&mut registers, self.load::<2>(terms));
+            self.add_operands::<MINUS, 2>(&mut registers, self.load::<2>(terms));
             self.store(&registers, sums);
         }
         let (sums, terms) = (sums.into_remainder(), terms.remainder());
-        if !sums.is_empty() {
-            let mut registers = self.load_last::<2>(sums);
-            self.add_operands::<MINUS>(&mut registers, self.load_last::<2>(terms));
+        for (sums, terms) in sums.chunks_mut(V::LANES).zip(terms.chunks(V::LANES)) {
+            let mut registers = self.load_last::<1>(sums);
+            self.add_operands::<MINUS, 1>(&mut registers, self.load_last::<1>(terms));
             self.store_last(&registers, sums);
         }
     }
 
     #[inline(always)]
-    fn add_operands<const MINUS: bool>(&self, sums: &mut [V; 2], mut operands: [V; 2]) {
+    fn add_operands<const MINUS: bool, const N: usize>(
+        &self,
+        sums: &mut [V; N],
+        mut operands: [V; N],
+    ) {
         if MINUS {
             for word in &mut operands {
                 *word = word.xor(word.all(1)).replaced_where_zero(*word, *word);
