@@ -214,6 +214,36 @@ fn a_finished_run_goes_on_to_a_later_end_as_if_it_had_been_there_from_the_start(
     assert!(resolved.contains("generations = 31") && resolved.contains("every = 2"), "{resolved}");
 }
 
+/// A short run of any method, to an end that `stop` counts: small, and on an environment that tells
+/// behaviours where the method plays episodes.
+fn of_method(method: &str, count: u64) -> (String, &'static str) {
+    let task = |task: &str, end: &str| {
+        format!(
+            "[task]\n{task}\n[policy]\nhidden = [8]\n[method]\nname = \"{method}\"\n[stop]\n{end} = {count}\n"
+        )
+    };
+    let episodes = task("env = \"MountainCarContinuous-v0\"", "generations");
+    if es_train::Experiment::parse(&episodes).is_ok() {
+        let few = "population = 12\n[evaluation]\nevery = 3\nepisodes = 5\n[stop]";
+        return (episodes.replace("[stop]", few), "stop.generations");
+    }
+    let often = "batch_size = 64\n[evaluation]\nevery = 2\n[stop]";
+    (task("dataset = \"synthetic\"", "updates").replace("[stop]", often), "stop.updates")
+}
+
+#[test]
+fn a_run_of_every_method_goes_on_as_if_it_had_never_stopped() {
+    for method in es_train::method::NAMES {
+        let (text, key) = of_method(method, 8);
+        let (expected, _) = undisturbed(&text);
+        let place = place(&of_method(method, 4).0);
+        place.es_train(&TRAIN).exits_with(0);
+        let later = format!("{key}=8");
+        place.es_train(&["resume", "run", "--ranks", "2", "-q", "--set", &later]).exits_with(0);
+        place.run("run").result().is_that_of(&expected, method);
+    }
+}
+
 #[test]
 fn only_the_end_and_the_checkpoints_of_a_run_can_be_changed() {
     let place = place(&experiment(5, "every = 1"));
