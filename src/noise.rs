@@ -106,6 +106,15 @@ impl Noise {
         }
     }
 
+    /// Adds to `sum`, of any length, the weighted noise vector of `generation` and `member`:
+    /// `sum[i] = fma(weight, eps[i], sum[i])`, rounded once.
+    pub fn add_weighted(&self, generation: u64, member: u64, weight: f32, sum: &mut [f32]) {
+        let level = Level::current();
+        for (block, sum) in sum.chunks_mut(BLOCK).enumerate() {
+            kernels::add_weighted(level, self.stream(generation, member, block), weight, sum);
+        }
+    }
+
     /// Adds to `sum` the weighted noise of all pairs of `generation`, for the elements of block
     /// number `block`: for each pair, ascending, `sum[i] = fma(weights[pair], eps[i], sum[i])`,
     /// rounded once, with `eps` the block of the pair's noise vector.
@@ -203,6 +212,9 @@ mod tests {
             NOISE.fill(4, 5, &mut eps);
             let (mut plus, mut minus) = (vec![0.0; length], vec![0.0; length]);
             NOISE.perturb_pair(4, 5, 0.02, &theta, &mut plus, &mut minus);
+            let mut sum = theta.clone();
+            NOISE.add_weighted(4, 5, 0.02, &mut sum);
+            assert_eq!(bits(&sum), bits(&plus));
             for i in 0..length {
                 assert_eq!(plus[i].to_bits(), 0.02_f32.mul_add(eps[i], theta[i]).to_bits());
                 assert_eq!(minus[i].to_bits(), (-0.02_f32).mul_add(eps[i], theta[i]).to_bits());

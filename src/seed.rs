@@ -32,7 +32,8 @@
 pub enum Purpose {
     /// The initial parameters of the policy.
     Initial = 1,
-    /// The Gaussian perturbations of the parameters; the member is the pair.
+    /// The Gaussian perturbations of the parameters; the member is the pair, where there are
+    /// pairs.
     Perturbation = 2,
     /// The environment of a training episode: its initial state and its own randomness.
     Episode = 3,
@@ -56,6 +57,12 @@ pub enum Purpose {
     AgentChoice = 12,
     /// The environments of trials of unperturbed policies after a generation.
     Trial = 13,
+    /// The initial parameters of one member of a population that has no common start.
+    Founder = 20,
+    /// Which parent a member has, and what else of it changes; the index is the choice.
+    Breeding = 21,
+    /// The environments in which the best members of a generation play again.
+    Candidate = 22,
 }
 
 /// The golden ratio in 64 bits, the increment of SplitMix64: it keeps an input of zeros from
@@ -97,7 +104,7 @@ pub const fn derive(seed: u64, purpose: Purpose, generation: u64, member: u64, i
 mod tests {
     use super::*;
 
-    const PURPOSES: [Purpose; 13] = [
+    const PURPOSES: [Purpose; 16] = [
         Purpose::Initial,
         Purpose::Perturbation,
         Purpose::Episode,
@@ -111,6 +118,9 @@ mod tests {
         Purpose::Bootstrap,
         Purpose::AgentChoice,
         Purpose::Trial,
+        Purpose::Founder,
+        Purpose::Breeding,
+        Purpose::Candidate,
     ];
 
     #[test]
@@ -135,7 +145,7 @@ mod tests {
     #[test]
     fn the_numbers_of_the_purposes_are_pinned() {
         let numbers: Vec<u64> = PURPOSES.iter().map(|&purpose| purpose as u64).collect();
-        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 20, 21, 22]);
     }
 
     #[test]

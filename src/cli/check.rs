@@ -43,6 +43,9 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
         );
     }
     if let Some((_, keys)) = experiment.method.search() {
+        for remark in keys.remarks(&plan) {
+            text += &format!("# {remark}\n");
+        }
         text += &sent(&experiment, keys, &plan, parameters);
     }
     if let MethodSection::Synchronous(method) = &experiment.method {

@@ -246,7 +246,8 @@ impl Experiment {
             });
         };
         let theta = self.first_theta(plan, initial);
-        keys.build(Setup { experiment: self, members, plan, theta, rank })
+        let given = initial.is_some();
+        keys.build(Setup { experiment: self, members, plan, theta, given, rank })
     }
 
     /// How many vectors as long as theta a search method keeps on every rank, beside theta.
@@ -291,16 +292,6 @@ impl Experiment {
         let theirs = &policy.architecture;
         let fits = (inputs, hidden, outputs, activation, bias)
             == (theirs.inputs, &theirs.hidden, theirs.outputs, theirs.activation, theirs.bias);
-        let describe = |a: &Architecture| {
-            format!(
-                "{}-{:?}-{} {}{}",
-                a.inputs,
-                a.hidden,
-                a.outputs,
-                a.activation,
-                if a.bias { "" } else { " without bias" }
-            )
-        };
         let has_statistics = policy.statistics.are_kept();
         let initial = |reason: String| ExperimentError::Initial {
             path: self.policy.initial_from.clone().unwrap_or_default(),
@@ -308,9 +299,8 @@ impl Experiment {
         };
         if !fits {
             return Err(initial(format!(
-                "it holds a network {}, expected {}",
-                describe(theirs),
-                describe(&plan.policy.architecture)
+                "it holds a network {theirs}, expected {}",
+                plan.policy.architecture
             )));
         }
         if has_statistics != plan.policy.normalize_observations {

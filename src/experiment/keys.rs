@@ -149,6 +149,25 @@ pub const KEYS: &[Key] = &[
         "source of the perturbations: box-muller, or table:N, one table of N normals a machine",
     ),
     key("method.batch_size", "", "samples of an update of a gradient method [default: 32]"),
+    key("ga.parents", "", "members that have children [default: a tenth of the population]"),
+    key("ga.elites", "", "members that go on unchanged [default: 1]"),
+    key(
+        "ga.candidates",
+        "",
+        "members that play more episodes for a place among the elites [default: 10]",
+    ),
+    key("ga.candidate_episodes", "", "how many more; they count as training [default: 30]"),
+    key(
+        "ga.evolve",
+        "",
+        "what changes from parent to child: weights, hidden, activation, arithmetic [default: [\"weights\"]]",
+    ),
+    key(
+        "ga.architecture_rate",
+        "",
+        "chance that a child's architecture changes, where it evolves [default: 0.1]",
+    ),
+    key("ga.formats", "", "number formats to choose from, where the arithmetic evolves"),
     key("optimizer.name", "\"adam\"", "adam or sgd; on a data set sgd, which is the default there"),
     key("optimizer.learning_rate", "0.03", "the step size"),
     key(
@@ -199,8 +218,8 @@ pub const KEYS: &[Key] = &[
     ),
 ];
 
-/// Tables that other methods than this one use: a warning, not an error.
-pub(super) const TABLES_OF_OTHERS: [&str; 1] = ["ppo"];
+/// Tables that belong to some methods: with another one a warning, not an error.
+pub(super) const NOT_EVERYBODYS: [&str; 2] = ["ppo", "ga"];
 
 /// Whether this key exists.
 pub(super) fn exists(path: &str) -> bool {

@@ -19,8 +19,9 @@ pub use compiled_in::compiled_in;
 pub use error::ExperimentError;
 pub use keys::{KEYS, Key};
 pub use method::{
-    Archiving, ArsSection, MembersSection, MethodSection, NoveltySection, OpenaiEsSection,
-    PairsSection, SearchKeys, SearchSection, Setup, SynchronousSection,
+    Archiving, ArsSection, GaSection, GaTable, MembersSection, MethodSection, NoveltySection,
+    OpenaiEsSection, PairsSection, RandomSearchSection, SearchKeys, SearchSection, Setup,
+    SynchronousSection,
 };
 pub use sections::{
     ArithmeticSection, CheckpointSection, EvaluationSection, Master, OptimizerSection,
@@ -42,6 +43,7 @@ pub struct Experiment {
     /// The number format it computes in.
     pub arithmetic: ArithmeticSection,
     /// How it is optimised.
+    #[serde(flatten)]
     pub method: MethodSection,
     /// How steps are taken.
     pub optimizer: OptimizerSection,

@@ -4,10 +4,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::keys::{TABLES_OF_OTHERS, exists, nearest};
+use super::keys::{NOT_EVERYBODYS, exists, nearest};
 use super::{
-    CheckpointSection, EvaluationSection, Experiment, ExperimentError, MethodSection, Source,
-    TaskSection, validate,
+    CheckpointSection, EvaluationSection, Experiment, ExperimentError, MethodSection,
+    OptimizerSection, Source, TaskSection, validate,
 };
 use crate::method;
 
@@ -17,7 +17,7 @@ impl Source {
     /// # Errors
     /// If keys are unknown, types are wrong or values are out of range.
     pub fn resolve(&self) -> Result<(Experiment, Vec<String>), ExperimentError> {
-        let warnings = self.check_keys()?;
+        let mut warnings = self.check_keys()?;
         let missing = |what: &str| ExperimentError::Missing {
             origin: self.origin.clone(),
             what: what.to_owned(),
@@ -77,6 +77,10 @@ impl Source {
             *path = self.directory.join(&*path).display().to_string();
         }
         validate::check(&experiment)?;
+        if !experiment.method.takes_steps() && experiment.optimizer != OptimizerSection::default() {
+            let name = experiment.method.name();
+            warnings.push(format!("{}: {name} does not use [optimizer]", self.origin));
+        }
         Ok((experiment, warnings))
     }
 
@@ -88,7 +92,8 @@ impl Source {
             key,
         };
         for (section, value) in &self.table {
-            if TABLES_OF_OTHERS.contains(&section.as_str()) {
+            let name = self.method_name();
+            if NOT_EVERYBODYS.contains(&section.as_str()) && !MethodSection::uses(&name, section) {
                 warnings.push(format!("{}: this method does not use [{section}]", self.origin));
                 continue;
             }
@@ -123,7 +128,10 @@ impl Source {
     }
 
     /// A table, with the defaults that the method brings along.
-    fn section<T: DeserializeOwned>(&self, name: &'static str) -> Result<T, ExperimentError> {
+    pub(super) fn section<T: DeserializeOwned>(
+        &self,
+        name: &'static str,
+    ) -> Result<T, ExperimentError> {
         let mut table = self.table.get(name).cloned().unwrap_or_else(|| Value::Table(Table::new()));
         for (path, text) in MethodSection::defaults(&self.method_name()) {
             if let (Some((section, key)), Value::Table(table)) = (path.split_once('.'), &mut table)
@@ -153,7 +161,7 @@ impl Source {
         self.read("method", Value::Table(table))
     }
 
-    fn read<T: DeserializeOwned>(
+    pub(super) fn read<T: DeserializeOwned>(
         &self,
         section: &'static str,
         table: Value,
@@ -254,6 +262,7 @@ mod tests {
             ("policy.hidden=[0]", vec!["policy.hidden", "at least 1"]),
             ("policy.action_bins=5", vec!["policy.action_bins", "discrete"]),
             ("evaluation.episodes=0", vec!["evaluation.episodes", "at least 1"]),
+            ("ga.parent=3", vec!["ga.parent", "did you mean `ga.parents`"]),
             ("seed=-3", vec!["seed", "-3"]),
             ("nonsense", vec!["KEY=VALUE"]),
         ] {
@@ -262,6 +271,43 @@ mod tests {
                 assert!(error.contains(part), "--set {set}: `{error}` lacks `{part}`");
             }
         }
+    }
+
+    #[test]
+    fn every_mistake_of_a_genetic_algorithm_names_its_key_and_what_would_be_right() {
+        const GA: &str = "[task]\nenv = \"CartPole-v1\"\n[method]\nname = \"ga\"\n\
+            population = 30\n[stop]\ngenerations = 1\n";
+        let experiment = resolve(GA, &[]).unwrap().to_toml();
+        for line in ["parents = 3", "candidates = 10", "evolve = [\"weights\"]"] {
+            assert!(experiment.contains(line), "{experiment}");
+        }
+        assert_eq!(Experiment::parse(&experiment).unwrap().to_toml(), experiment);
+        for (set, parts) in [
+            ("ga.parents=30", vec!["ga.parents = 30", "less than the population 30"]),
+            ("ga.elites=4", vec!["ga.elites = 4", "ga.parents, which is 3"]),
+            ("ga.candidates=31", vec!["ga.candidates = 31", "from ga.elites"]),
+            ("ga.evolve=[]", vec!["ga.evolve = []", "hidden"]),
+            ("ga.evolve=[\"hidden\", \"hidden\"]", vec!["ga.evolve = [hidden, hidden]"]),
+            ("ga.evolve=[\"legs\"]", vec!["[ga]", "legs", "activation"]),
+            ("ga.evolve=[\"arithmetic\"]", vec!["ga.formats = []", "two or more"]),
+            ("ga.formats=[\"f31\"]", vec!["[ga]", "f31"]),
+            ("ga.architecture_rate=2", vec!["ga.architecture_rate = 2.0", "from 0 to 1"]),
+            ("method.sigma=0", vec!["method.sigma", "above 0"]),
+            ("arithmetic.update=kahan", vec!["arithmetic.update"]),
+            ("method.fitness=raw", vec!["[method]", "fitness"]),
+            ("method.population=1", vec!["method.population", "at least 2"]),
+        ] {
+            let error = resolve(GA, &[set]).unwrap_err();
+            for part in parts {
+                assert!(error.contains(part), "--set {set}: `{error}` lacks `{part}`");
+            }
+        }
+        let growing = ["ga.evolve=[\"hidden\"]", "policy.hidden=[257]"];
+        assert!(resolve(GA, &growing).unwrap_err().contains("policy.hidden = [257]"));
+        let random = "method.name=random-search";
+        assert!(resolve(GA, &[random, "method.sigma=1"]).unwrap_err().contains("sigma"));
+        assert!(resolve(GA, &[random, "policy.initial=zeros"]).unwrap_err().contains("initial"));
+        assert!(resolve(GA, &[random]).is_ok());
     }
 
     #[test]
@@ -274,7 +320,15 @@ mod tests {
 
     #[test]
     fn tables_of_other_methods_are_a_warning() {
-        let source = Source::from_text(&format!("{SMALL}[ppo]\nclip = 0.2\n")).unwrap();
-        assert!(source.resolve().unwrap().1[0].contains("does not use [ppo]"));
+        let warnings =
+            |text: &str| Source::from_text(&format!("{SMALL}{text}")).unwrap().resolve().unwrap().1;
+        for (text, says) in [
+            ("[ppo]\nclip = 0.2\n", "does not use [ppo]"),
+            ("[ga]\nparents = 3\n", "does not use [ga]"),
+            ("[method]\nname = \"ga\"\n[optimizer]\nbeta1 = 0.5\n", "ga does not use [optimizer]"),
+        ] {
+            assert!(warnings(text)[0].contains(says), "{text}");
+        }
+        assert!(warnings("[method]\nname = \"ga\"\n[ga]\nparents = 3\n").is_empty());
     }
 }

@@ -9,12 +9,13 @@ pub mod gradient;
 
 use crate::comm::{CommError, Communicator};
 use crate::crew::Crew;
-use crate::network::Diverged;
+use crate::network::{Architecture, Diverged};
 use crate::noise::TableError;
 use crate::policy::Statistics;
 
 /// The methods by name, for `method.name`.
-pub const NAMES: &[&str] = &["openai-es", "ars", "ns-es", "nsr-es", "nsra-es", "synchronous"];
+pub const NAMES: &[&str] =
+    &["openai-es", "ars", "ga", "random-search", "ns-es", "nsr-es", "nsra-es", "synchronous"];
 
 /// One rank: its place in the job and its threads.
 pub struct Rank<'a> {
@@ -130,6 +131,8 @@ pub struct Returns {
 pub struct MethodState {
     /// Named vectors of f32: `theta` (P) and the optimizer's slots.
     pub vectors: Vec<(String, Vec<f32>)>,
+    /// Named bytes of any meaning.
+    pub bytes: Vec<(String, Vec<u8>)>,
     /// Observation statistics, as [`Statistics::to_bytes`] writes them.
     pub statistics: Vec<u8>,
     /// Named counters and numbers, as text that reads back to the same bits.
@@ -191,6 +194,11 @@ pub trait Method {
     /// The unperturbed parameters (P), the same on every rank.
     fn theta(&self) -> &[f32];
 
+    /// Theta's architecture, if it need not be as the experiment says.
+    fn architecture(&self) -> Option<&Architecture> {
+        None
+    }
+
     /// The parameters' bits as they are stored, if that is not as [`Method::theta`].
     fn codes(&self) -> Option<Vec<u8>> {
         None
@@ -240,6 +248,19 @@ impl MethodState {
             what: format!("`{name}`"),
             found: "is missing".into(),
             expected: "a vector".into(),
+        })
+    }
+
+    /// The bytes of this name.
+    ///
+    /// # Errors
+    /// If they are missing.
+    pub fn bytes(&self, name: &str) -> Result<&[u8], MethodError> {
+        let found = self.bytes.iter().find(|(known, _)| known == name);
+        found.map(|(_, bytes)| bytes.as_slice()).ok_or_else(|| MethodError::Mismatch {
+            what: format!("`{name}`"),
+            found: "are missing".into(),
+            expected: "some bytes".into(),
         })
     }
 

@@ -16,6 +16,8 @@ pub use learner::{Batch, Diverged, Learner, LearnerSettings, Learnt};
 pub use mlp::Mlp;
 pub use operations::Operations;
 
+use std::fmt;
+
 use crate::arithmetic::{Activation, Arithmetic, Formats, InArithmetic};
 
 /// The place of the largest number, the first of equal ones.
@@ -55,10 +57,24 @@ impl Architecture {
         Layout::of(&self.layers(), self.bias)
     }
 
+    /// All of it in words: `4-[64, 64]-2 tanh in f32`.
+    pub fn described(&self) -> String {
+        format!("{self} in {}", self.formats)
+    }
+
     /// A network of this architecture, with all parameters zero.
     pub fn network(&self) -> Box<dyn Network> {
         // The seam below which code is generic over the format.
         self.formats.elsewhere(MakeNetwork(self))
+    }
+}
+
+impl fmt::Display for Architecture {
+    /// Widths and activation, without the number formats: `4-[64, 64]-2 tanh`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Architecture { inputs, hidden, outputs, activation, bias, formats: _ } = self;
+        let bias = if *bias { "" } else { " without bias" };
+        write!(f, "{inputs}-{hidden:?}-{outputs} {activation}{bias}")
     }
 }
 

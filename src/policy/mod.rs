@@ -36,6 +36,11 @@ impl Policy {
         }
     }
 
+    /// Takes another network, whose inputs and outputs are as many as those of the one before.
+    pub fn set_network(&mut self, network: Box<dyn Network>) {
+        self.network = network;
+    }
+
     /// Takes the parameters `theta` (P).
     pub fn load(&mut self, theta: &[f32]) {
         self.network.load(theta);

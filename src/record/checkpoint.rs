@@ -60,6 +60,9 @@ impl Checkpoint {
         for (name, values) in &self.method.vectors {
             sealed.put_f32(name, &[values.len()], values.clone());
         }
+        for (name, bytes) in &self.method.bytes {
+            sealed.put_bytes(name, bytes.clone());
+        }
         if !self.method.statistics.is_empty() {
             sealed.put_bytes("observation.sums", self.method.statistics.clone());
         }
@@ -81,6 +84,8 @@ impl Checkpoint {
         for name in sealed.tensor_names() {
             if name == "observation.sums" {
                 method.statistics = sealed.bytes(name)?.to_vec();
+            } else if let Ok(bytes) = sealed.bytes(name) {
+                method.bytes.push((name.to_owned(), bytes.to_vec()));
             } else {
                 method.vectors.push((name.to_owned(), sealed.f32(name)?.to_vec()));
             }
@@ -109,6 +114,7 @@ mod tests {
             },
             method: MethodState {
                 vectors: vec![("optimizer.m".into(), vec![1.0]), ("theta".into(), vec![-0.0, 2.5])],
+                bytes: vec![("genomes".into(), vec![0, 255, 3]), ("none".into(), vec![])],
                 statistics: vec![7; 16],
                 numbers: vec![("generation".into(), "12".into())],
             },

@@ -82,6 +82,12 @@ pub struct Summary {
     /// gradient.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_lost_share: Option<f64>,
+    /// Parameters of the last theta, if there need not be as many as the experiment says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<usize>,
+    /// Its network and number format, such as `4-[16]-2 tanh in f32`, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
     /// R.
     pub ranks: usize,
     /// Threads of each rank.

@@ -12,9 +12,11 @@
 //! Nothing of it reaches a result: a slot's seed follows from its number, and results carry theirs.
 
 mod deck;
+mod episodes;
 mod hand;
 mod share_out;
 
 pub use deck::{Deck, dealt_together};
+pub use episodes::play_numbered;
 pub use hand::{Hand, Piece};
 pub use share_out::{Share, gather_numbered, share_out};

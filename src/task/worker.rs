@@ -48,6 +48,8 @@ pub struct Worker {
     env: Box<dyn Env>,
     /// The policy that plays.
     pub policy: Policy,
+    /// That of its network.
+    architecture: Architecture,
     /// Parameters of the members that are drawn together.
     pub members: Vec<Vec<f32>>,
     /// Observations of the training episodes since it was last cleared.
@@ -72,6 +74,7 @@ impl Worker {
             task: task.clone(),
             env: task.environment()?,
             policy: plan.policy(),
+            architecture: plan.architecture.clone(),
             members: vec![vec![0.0; plan.architecture.layout().parameters()]; members],
             statistics: Statistics::new(observation_size),
             busy: Duration::ZERO,
@@ -85,6 +88,15 @@ impl Worker {
     /// What the last episode that has a return came to (B).
     pub fn behaviour(&self) -> &[f32] {
         &self.behaviour
+    }
+
+    /// Goes on with a network of this architecture. If the one before was another, all parameters
+    /// are zero until some are loaded. Inputs and outputs are those of the task in any case.
+    pub fn set_architecture(&mut self, architecture: &Architecture) {
+        if self.architecture != *architecture {
+            self.policy.set_network(architecture.network());
+            self.architecture.clone_from(architecture);
+        }
     }
 
     /// Plays an evaluation episode with the policy as it is: no noise, no cap, nothing counted.

@@ -69,6 +69,7 @@ impl Run<'_> {
         let (clock, checkpoint) = (&self.clock, self.session.experiment.checkpoint.clone());
         let next = self.counters.generation + 1;
         let stop_requested = self.session.stop_requested;
+        let architecture = method.architecture().cloned();
         let interval = method.advance(&self.rank, &mut || {
             let by_time =
                 checkpoint.every_seconds.is_some_and(|every| clock.is_checkpoint_due(every));
@@ -93,6 +94,14 @@ impl Run<'_> {
             .map(|(lost, attempted)| lost as f64 / (attempted.max(1)) as f64);
         self.counters.wall_seconds = pulse.wall_seconds;
         self.tell_of_trouble(&interval, recorder)?;
+        if let Some(now) = method.architecture().filter(|now| architecture.as_ref() != Some(*now)) {
+            recorder.event(&format!(
+                "generation {}: the policy is now {}, {} parameters",
+                self.counters.generation,
+                now.described(),
+                method.theta().len()
+            ))?;
+        }
 
         let evaluation = if self.is_evaluation_due(steps_before, samples_before) {
             self.evaluate(method, Purpose::Evaluation, recorder)?
@@ -217,6 +226,9 @@ impl Run<'_> {
             let filter = method.statistics().filter();
             self.rank.crew.each_worker().for_each(|mut worker| worker.policy.set_filter(&filter));
         }
+        if let Some(own) = method.architecture() {
+            self.rank.crew.each_worker().for_each(|mut worker| worker.set_architecture(own));
+        }
         let seeds = Seeds { seed: experiment.seed, purpose, generation: self.counters.generation };
         let episodes = experiment.evaluation.episodes;
         let evaluation = evaluate(&self.rank, method.theta(), seeds, episodes)?;
@@ -264,7 +276,7 @@ impl Run<'_> {
                 split: self.session.task.data().map(|_| self.session.experiment.task.split),
                 fresh: self.session.experiment.task.fresh,
                 options: self.session.experiment.task.options.clone(),
-                architecture: self.plan.architecture.clone(),
+                architecture: method.architecture().unwrap_or(&self.plan.architecture).clone(),
                 action_bins: self.session.experiment.policy.action_bins,
                 theta: method.theta().to_vec(),
                 statistics: method.statistics().clone(),
@@ -369,6 +381,8 @@ impl Run<'_> {
             samples: counted(self.counters.samples),
             updates: counted(self.counters.updates),
             final_lost_share: self.counters.lost_share,
+            parameters: method.architecture().map(|_| method.theta().len()),
+            architecture: method.architecture().map(|own| own.described()),
             ranks: self.rank.comm.size(),
             threads: self.session.threads,
             hosts: self.session.machine.hosts.clone(),

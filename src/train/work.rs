@@ -28,6 +28,8 @@ pub(super) fn count(
     }
     let mut workers = rank.crew.each_worker();
     let Some(mut worker) = workers.next() else { return Vec::new() };
+    let architecture = method.architecture().unwrap_or(&plan.architecture);
+    worker.set_architecture(architecture);
     worker.policy.load(method.theta());
     if plan.normalize_observations {
         worker.policy.set_filter(&method.statistics().filter());
@@ -39,7 +41,7 @@ pub(super) fn count(
     vec![Work {
         kind: "forward pass",
         times: u64::from(episode.steps),
-        formats: plan.architecture.formats,
+        formats: architecture.formats,
         operations: worker.policy.counted(),
     }]
 }

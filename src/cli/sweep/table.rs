@@ -6,7 +6,7 @@ use super::runs::{Measure, Run};
 use crate::cli::Failure;
 use crate::record::{Summary, write_atomically};
 
-const RESULTS: [&str; 22] = [
+const RESULTS: [&str; 24] = [
     "seed",
     "env",
     "solved",
@@ -29,6 +29,8 @@ const RESULTS: [&str; 22] = [
     "samples_to_threshold",
     "generations_to_threshold",
     "wall_seconds_to_threshold",
+    "parameters",
+    "architecture",
 ];
 
 /// Writes the table and returns how many runs are in it.
@@ -85,5 +87,7 @@ fn results(run: &Run<'_>, summary: &Summary) -> [String; RESULTS.len()] {
         samples,
         generations,
         wall_seconds,
+        summary.parameters.map_or(String::new(), |parameters| parameters.to_string()),
+        summary.architecture.clone().unwrap_or_default(),
     ]
 }

@@ -5,6 +5,7 @@
 //! has, and [`PairsSection`], for those that climb along mirrored pairs.
 
 mod ars;
+mod ga;
 mod members;
 mod ns_es;
 mod openai_es;
@@ -12,6 +13,7 @@ mod pairs;
 mod synchronous;
 
 pub use ars::ArsSection;
+pub use ga::{GaSection, GaTable, RandomSearchSection};
 pub use members::MembersSection;
 pub use ns_es::{Archiving, NoveltySection};
 pub use openai_es::OpenaiEsSection;
@@ -49,6 +51,10 @@ pub enum SearchSection {
     Novelty(NoveltySection),
     /// `name = "openai-es"`
     OpenaiEs(OpenaiEsSection),
+    /// `name = "ga"`
+    Ga(GaSection),
+    /// `name = "random-search"`
+    RandomSearch(RandomSearchSection),
 }
 
 /// What the keys of a search method stand for.
@@ -88,6 +94,16 @@ pub trait SearchKeys {
         false
     }
 
+    /// Whether theta takes steps, as `[optimizer]` and `arithmetic.update` say.
+    fn takes_steps(&self) -> bool {
+        true
+    }
+
+    /// What the user should know of its costs, for `es-train check`.
+    fn remarks(&self, _plan: &Plan) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Who computes the step.
     fn update(&self) -> UpdateMode {
         UpdateMode::Replicated
@@ -109,6 +125,8 @@ pub struct Setup<'a> {
     pub plan: &'a Plan,
     /// The parameters to start from (P).
     pub theta: Vec<f32>,
+    /// Whether they are those of a stored policy.
+    pub given: bool,
     /// One rank of the job.
     pub rank: &'a Rank<'a>,
 }
@@ -124,6 +142,8 @@ impl MethodSection {
                 SearchSection::Ars(_) => "ars",
                 SearchSection::Novelty(keys) => keys.kind.name(),
                 SearchSection::OpenaiEs(_) => "openai-es",
+                SearchSection::Ga(_) => "ga",
+                SearchSection::RandomSearch(_) => "random-search",
             },
             MethodSection::Synchronous(_) => "synchronous",
         }
@@ -132,6 +152,11 @@ impl MethodSection {
     /// Whether a method of this name learns from gradients; not if there is none.
     pub(super) fn is_gradient(name: &str) -> bool {
         name == "synchronous"
+    }
+
+    /// Whether a method of this name uses a table that not every method has.
+    pub(super) fn uses(name: &str, table: &str) -> bool {
+        table == "ga" && ["ga", "random-search"].contains(&name)
     }
 
     /// What a method of this name puts in the place of other tables' defaults.
@@ -158,10 +183,19 @@ impl MethodSection {
             "ns-es" | "nsr-es" | "nsra-es" => {
                 SearchSection::Novelty(NoveltySection::read(name, table, source)?)
             }
+            "ga" => SearchSection::Ga(GaSection::read(table, &members, source)?),
+            "random-search" => {
+                SearchSection::RandomSearch(RandomSearchSection::read(table, &members, source)?)
+            }
             // The only other name.
             _ => SearchSection::OpenaiEs(OpenaiEsSection::read(table, source)?),
         };
         Ok(MethodSection::Search { members, keys })
+    }
+
+    /// Whether theta takes steps, as `[optimizer]` and `arithmetic.update` say.
+    pub fn takes_steps(&self) -> bool {
+        self.search().is_none_or(|(_, keys)| keys.takes_steps())
     }
 
     /// The keys of a search method; `None` for a gradient method.
@@ -179,12 +213,30 @@ impl SearchSection {
             SearchSection::Ars(keys) => keys,
             SearchSection::Novelty(keys) => keys,
             SearchSection::OpenaiEs(keys) => keys,
+            SearchSection::Ga(keys) => keys,
+            SearchSection::RandomSearch(keys) => keys,
+        }
+    }
+
+    /// The method's own table `[ga]`, if it uses that.
+    fn ga(&self) -> Option<&GaTable> {
+        match self {
+            SearchSection::Ars(_) | SearchSection::Novelty(_) | SearchSection::OpenaiEs(_) => None,
+            SearchSection::Ga(GaSection { table, .. })
+            | SearchSection::RandomSearch(RandomSearchSection { table }) => Some(table),
         }
     }
 }
 
+/// As the tables of the experiment file that it is read from.
 impl Serialize for MethodSection {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Tables<'a, T> {
+            method: T,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            ga: Option<&'a GaTable>,
+        }
         #[derive(Serialize)]
         struct Search<'a> {
             name: &'static str,
@@ -202,9 +254,13 @@ impl Serialize for MethodSection {
         let name = self.name();
         match self {
             MethodSection::Search { members, keys } => {
-                Search { name, members, keys }.serialize(serializer)
+                let method = Search { name, members, keys };
+                Tables { method, ga: keys.ga() }.serialize(serializer)
             }
-            MethodSection::Synchronous(keys) => Gradient { name, keys }.serialize(serializer),
+            MethodSection::Synchronous(keys) => {
+                let method = Gradient { name, keys };
+                Tables { method, ga: None }.serialize(serializer)
+            }
         }
     }
 }

@@ -140,7 +140,7 @@ impl SearchKeys for NoveltySection {
     }
 
     fn build(&self, setup: Setup<'_>) -> Result<Box<dyn Search>, MethodError> {
-        let Setup { experiment, members, plan, theta, rank } = setup;
+        let Setup { experiment, members, plan, theta, given, rank } = setup;
         let policy = &experiment.policy;
         let agent = |agent: usize| {
             let theta = if agent == 0 || policy.initial_from.is_some() {
@@ -149,7 +149,7 @@ impl SearchKeys for NoveltySection {
                 let seed = derive(experiment.seed, Purpose::Initial, agent as u64, 0, 0);
                 initial_theta(&plan.policy.architecture, policy.initial, seed)
             };
-            self.pairs.build(Setup { experiment, members, plan, theta, rank })
+            self.pairs.build(Setup { experiment, members, plan, theta, given, rank })
         };
         let agents = (0..self.archiving.agents).map(agent).collect::<Result<_, _>>()?;
         let settings = NoveltySettings {

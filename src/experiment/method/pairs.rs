@@ -58,7 +58,7 @@ impl PairsSection {
 
     /// Pairs around the setup's theta. Collective.
     pub(super) fn build(&self, setup: Setup<'_>) -> Result<Mirrored, MethodError> {
-        let Setup { experiment, members, plan, theta, rank } = setup;
+        let Setup { experiment, members, plan, theta, given: _, rank } = setup;
         let settings = MirroredSettings {
             seed: experiment.seed,
             population: members.population,

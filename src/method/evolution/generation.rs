@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::exchange::{Gathered, Report, exchange, exchange_texts};
-use super::{Outcome, Search, trial};
+use super::{Outcome, Search, StepNorms, trial};
 use crate::comm::CommError;
 use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank, Returns};
+use crate::network::Architecture;
 use crate::noise::Noise;
 use crate::policy::{ActionNoise, Statistics};
 use crate::schedule::{Piece, Share, dealt_together, share_out};
@@ -169,6 +170,9 @@ impl Evolution {
         for slot in piece.slots.clone() {
             let (member, episode) = (piece.group * size + slot / episodes, slot % episodes);
             if episode == 0 || slot == piece.slots.start {
+                if let Some(own) = self.search.member_architecture(self.generation, member) {
+                    worker.set_architecture(&own);
+                }
                 worker.policy.load(&members[member % drawn]);
             }
             let result = self.play_episode(worker, member, episode, noise.as_mut());
@@ -342,18 +346,18 @@ impl Method for Evolution {
             let mean = interval.returns.map_or(0.0, |returns| returns.length_mean);
             self.cap = Some((2.0 * mean).ceil() as u32);
         }
-        // Single precision loses next to nothing, and is not counted.
-        let kept = self.search.codes().map(drop);
+        let StepNorms { gradient, step: length, parameters, tally } = step.norms;
         Ok(Interval {
-            sigma: Some(step.sigma),
-            learning_rate: Some(step.learning_rate),
-            gradient_norm: Some(step.norms.gradient),
-            parameter_norm: step.norms.parameters,
-            update_ratio: (step.norms.parameters > 0.0)
-                .then(|| step.norms.step / step.norms.parameters),
-            evaluate_seconds,
-            lost_updates: kept.map(|()| step.norms.tally.lost),
-            attempted_updates: kept.map(|()| step.norms.tally.attempted),
+            env_steps: interval.env_steps + step.second_look.env_steps,
+            episodes: interval.episodes + step.second_look.episodes,
+            sigma: step.sigma,
+            learning_rate: step.learning_rate,
+            gradient_norm: gradient,
+            parameter_norm: parameters,
+            update_ratio: length.filter(|_| parameters > 0.0).map(|length| length / parameters),
+            evaluate_seconds: evaluate_seconds + step.second_look.seconds,
+            lost_updates: tally.map(|tally| tally.lost),
+            attempted_updates: tally.map(|tally| tally.attempted),
             update_seconds: step.update_seconds,
             communicate_seconds: communicate_seconds + step.communicate_seconds,
             idle_fraction,
@@ -364,6 +368,10 @@ impl Method for Evolution {
 
     fn theta(&self) -> &[f32] {
         self.search.theta()
+    }
+
+    fn architecture(&self) -> Option<&Architecture> {
+        self.search.architecture()
     }
 
     fn codes(&self) -> Option<Vec<u8>> {

@@ -15,7 +15,7 @@
 use std::time::Instant;
 
 use super::update::{Descent, Keeping, Pairs, Stepper, Workload};
-use super::{NoiseSource, SearchStep, UpdateMode};
+use super::{NoiseSource, SearchStep, SecondLook, StepNorms, UpdateMode};
 use crate::arithmetic::{Formats, Grid, UpdateRule};
 use crate::method::{MethodError, MethodState, Rank};
 use crate::noise::{Noise, Perturbations, Table, TableError};
@@ -180,10 +180,13 @@ impl Mirrored {
         let update_seconds = began.elapsed().as_secs_f64();
         let began = Instant::now();
         let norms = self.stepper.exchange(rank.comm, &mut self.theta)?;
+        // Single precision loses next to nothing, and is not counted.
+        let tally = norms.tally.filter(|_| self.kept.is_some());
         Ok(SearchStep {
-            norms,
-            sigma: self.sigma(generation),
-            learning_rate,
+            norms: StepNorms { tally, ..norms },
+            sigma: Some(self.sigma(generation)),
+            learning_rate: Some(learning_rate),
+            second_look: SecondLook::default(),
             update_seconds,
             communicate_seconds: began.elapsed().as_secs_f64(),
         })

@@ -8,6 +8,7 @@ mod ars;
 mod blend;
 mod exchange;
 mod fitness;
+mod ga;
 mod generation;
 mod mirrored;
 mod noise_source;
@@ -20,6 +21,10 @@ pub use ars::{Ars, ArsSettings};
 pub use blend::{Adaptive, Blend};
 pub use exchange::Traffic;
 pub use fitness::FitnessShaping;
+pub use ga::{
+    Change, Ga, GaSettings, Gene, Genome, Heredity, HereditySettings, Individual, MOST_LAYERS,
+    MOST_UNITS, Part, Root,
+};
 pub use generation::{EpisodeCap, EpisodeSeeds, Evolution, EvolutionSettings};
 pub use mirrored::{Mirrored, MirroredSettings};
 pub use noise_source::NoiseSource;
@@ -28,8 +33,11 @@ pub use openai_es::OpenaiEs;
 pub use trial::{Trial, Tried};
 pub use update::{UpdateMode, Workload};
 
+use std::sync::Arc;
+
 use super::{MethodError, MethodState, Rank};
 use crate::arithmetic::Tally;
+use crate::network::Architecture;
 
 /// What became of one member: its mean return, or nothing if it faulted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -43,14 +51,25 @@ pub struct Outcome {
 /// Lengths that a step leaves behind for the record.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StepNorms {
-    /// Length of the direction handed to the optimizer.
-    pub gradient: f64,
-    /// Length of the step that theta took.
-    pub step: f64,
+    /// Length of the direction handed to the optimizer, if there is one.
+    pub gradient: Option<f64>,
+    /// Length of the step that theta took, if it takes steps.
+    pub step: Option<f64>,
     /// Length of theta after it.
     pub parameters: f64,
     /// What became of the parameters' steps, if theta is kept in a narrow format.
-    pub tally: Tally,
+    pub tally: Option<Tally>,
+}
+
+/// Episodes that a step had to play itself, to be sure of its choice. They are training.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SecondLook {
+    /// Those that have a return.
+    pub episodes: u64,
+    /// Their steps.
+    pub env_steps: u64,
+    /// How long they took. Class C.
+    pub seconds: f64,
 }
 
 /// One report of a step.
@@ -58,10 +77,12 @@ pub struct StepNorms {
 pub struct SearchStep {
     /// Lengths of gradient, step and theta.
     pub norms: StepNorms,
-    /// Standard deviation of the perturbations that were evaluated.
-    pub sigma: f64,
-    /// Step size.
-    pub learning_rate: f64,
+    /// Standard deviation of the perturbations that were evaluated, if there is one.
+    pub sigma: Option<f64>,
+    /// Step size, if theta takes steps.
+    pub learning_rate: Option<f64>,
+    /// Episodes on top of those of the members.
+    pub second_look: SecondLook,
     /// Seconds of arithmetic, on this rank. Class C.
     pub update_seconds: f64,
     /// Seconds in collectives, on this rank. Class C.
@@ -80,9 +101,14 @@ pub trait Search: Send + Sync {
     /// population.
     fn group_size(&self) -> usize;
 
-    /// Writes the parameters (P each) of the members of one group. Reads theta, never writes it.
-    /// Class A.
+    /// Writes the parameters (P each, or as many as the member's own architecture has) of the
+    /// members of one group. Reads theta, never writes it. Class A.
     fn write_group(&self, generation: u64, group: usize, members: &mut [Vec<f32>]);
+
+    /// The architecture of one member, if they are not all as the experiment says. Class A.
+    fn member_architecture(&self, _generation: u64, _member: usize) -> Option<Arc<Architecture>> {
+        None
+    }
 
     /// Takes the outcomes of all members, in member order, and steps. Collective.
     ///
@@ -114,6 +140,11 @@ pub trait Search: Send + Sync {
 
     /// The unperturbed parameters (P).
     fn theta(&self) -> &[f32];
+
+    /// Theta's architecture, if it need not be as the experiment says.
+    fn architecture(&self) -> Option<&Architecture> {
+        None
+    }
 
     /// The parameters' bits as they are stored, if not as f32.
     fn codes(&self) -> Option<Vec<u8>> {

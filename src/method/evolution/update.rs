@@ -269,7 +269,12 @@ impl Stepper {
         }
         let [attempted, lost] = [total[3] as u64, total[4] as u64];
         let [gradient, step, parameters, ..] = total.map(f64::sqrt);
-        StepNorms { gradient, step, parameters, tally: Tally { attempted, lost } }
+        StepNorms {
+            gradient: Some(gradient),
+            step: Some(step),
+            parameters,
+            tally: Some(Tally { attempted, lost }),
+        }
     }
 
     /// The whole slots (P each) on rank 0. Collective.
