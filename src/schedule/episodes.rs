@@ -25,12 +25,39 @@ pub fn play_numbered(
     episodes: usize,
     play: impl Fn(&mut Worker, usize) -> Option<Episode> + Sync,
 ) -> Result<Vec<Option<Episode>>, CommError> {
-    let share = share_out(comm, crew, episodes, 1, |worker, piece, records| {
-        records.push(encode(play(worker, piece.group)));
+    let seen = play_and_see(comm, crew, episodes, 0, play)?;
+    Ok(seen.into_iter().map(|played| played.map(|(episode, _)| episode)).collect())
+}
+
+/// As [`play_numbered`], with the behaviour of each episode (B = `behaviour_size` numbers), which
+/// takes 4 B bytes more.
+///
+/// # Errors
+/// If another rank fails.
+///
+/// # Panics
+/// If `play` panics, or the workers' behaviours are shorter than that.
+pub fn play_and_see(
+    comm: &dyn Communicator,
+    crew: &Crew,
+    episodes: usize,
+    behaviour_size: usize,
+    play: impl Fn(&mut Worker, usize) -> Option<Episode> + Sync,
+) -> Result<Vec<Option<(Episode, Vec<f32>)>>, CommError> {
+    let share = share_out(comm, crew, episodes, 1, |worker, piece, records: &mut Vec<Vec<u8>>| {
+        let mut record = encode(play(worker, piece.group)).to_vec();
+        let behaviour = &worker.behaviour()[..behaviour_size];
+        record.extend(behaviour.iter().flat_map(|x| x.to_le_bytes()));
+        records.push(record);
     })?;
-    let mine = share.results.as_flattened();
-    let (all, _) = gather_numbered(comm, episodes, &share.groups, EPISODE_BYTES, mine, &[])?;
-    Ok(all.as_chunks::<EPISODE_BYTES>().0.iter().map(decode).collect())
+    let (size, mine) = (EPISODE_BYTES + 4 * behaviour_size, share.results.concat());
+    let (all, _) = gather_numbered(comm, episodes, &share.groups, size, &mine, &[])?;
+    let read = |record: &[u8]| {
+        let (head, behaviour) = record.split_first_chunk()?;
+        let words = behaviour.as_chunks().0.iter();
+        Some((decode(head)?, words.map(|word| f32::from_le_bytes(*word)).collect()))
+    };
+    Ok(all.chunks_exact(size).map(read).collect())
 }
 
 fn encode(episode: Option<Episode>) -> [u8; EPISODE_BYTES] {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::exchange::{Gathered, Report, exchange, exchange_texts};
-use super::{Outcome, Search, StepNorms, trial};
+use super::{Outcome, Search, StepNorms};
 use crate::comm::CommError;
 use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank, Returns};
 use crate::network::Architecture;
@@ -333,13 +333,6 @@ impl Method for Evolution {
             self.search.see(&behaviours);
         }
         let step = self.search.step(rank, self.generation, &outcomes)?;
-        if let Some(trial) = self.search.trial() {
-            let EvolutionSettings { seed, behaviour_size, .. } = self.settings;
-            let played = trial::play(rank, trial, seed, self.generation, behaviour_size)?;
-            interval.env_steps += played.steps;
-            interval.episodes += played.episodes;
-            self.search.take_trial(self.generation, played.tried);
-        }
         self.statistics.merge(&statistics);
         self.generation += 1;
         if self.settings.episode_cap == EpisodeCap::Adaptive {

@@ -14,7 +14,6 @@ mod mirrored;
 mod noise_source;
 mod ns_es;
 mod openai_es;
-mod trial;
 mod update;
 
 pub use ars::{Ars, ArsSettings};
@@ -30,7 +29,6 @@ pub use mirrored::{Mirrored, MirroredSettings};
 pub use noise_source::NoiseSource;
 pub use ns_es::{Novelty, NoveltySettings};
 pub use openai_es::OpenaiEs;
-pub use trial::{Trial, Tried};
 pub use update::{UpdateMode, Workload};
 
 use std::sync::Arc;
@@ -129,14 +127,6 @@ pub trait Search: Send + Sync {
     /// Takes the mean behaviour of each member's episodes (N, B), in member order; NaN for a member
     /// without a return. Before [`Search::step`], if they are wanted.
     fn see(&mut self, _behaviours: &[f32]) {}
-
-    /// A policy that is to be played as it is, after a step.
-    fn trial(&self) -> Option<Trial<'_>> {
-        None
-    }
-
-    /// Takes what came of the trial of this generation; nothing if no episode had a return.
-    fn take_trial(&mut self, _generation: u64, _tried: Option<Tried>) {}
 
     /// The unperturbed parameters (P).
     fn theta(&self) -> &[f32];

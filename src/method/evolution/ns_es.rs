@@ -26,11 +26,16 @@
 //!    exploration noise, and add nothing to the observation statistics.
 //! 5. A member without a return has the least novelty of its generation.
 
+use std::time::Instant;
+
 use super::archive::Archive;
 use super::fitness::{centered_ranks, fill_missing, pair_weights, shape};
-use super::{Blend, FitnessShaping, Mirrored, Outcome, Search, SearchStep, Trial, Tried};
+use super::{Blend, FitnessShaping, Mirrored, Outcome, Search, SearchStep, SecondLook};
+use crate::comm::CommError;
 use crate::method::{MethodError, MethodState, Rank};
+use crate::schedule::play_and_see;
 use crate::seed::{Purpose, derive};
+use crate::task::Worker;
 
 /// What novelty search is told beside its agents.
 #[derive(Clone, Debug)]
@@ -105,6 +110,37 @@ impl Novelty {
         draw(&novelties, (word >> 11) as f64 / (1_u64 << 53) as f64)
     }
 
+    /// Lets the agent at work play as it is. Its mean behaviour enters the archive, unless none of
+    /// the episodes has a return. Workers keep the filter that they have. Collective.
+    fn try_out(&mut self, rank: &Rank<'_>, generation: u64) -> Result<SecondLook, CommError> {
+        let began = Instant::now();
+        let NoveltySettings { seed, behaviour_size: size, trial_episodes, .. } = self.settings;
+        let theta = self.agents[self.current].pairs.theta();
+        rank.crew.each_worker().for_each(|mut worker| worker.policy.load(theta));
+        let play = |worker: &mut Worker, episode: usize| {
+            let seed = derive(seed, Purpose::Trial, generation, 0, episode as u64);
+            worker.evaluate(seed).ok()
+        };
+        let played = play_and_see(rank.comm, rank.crew, trial_episodes as usize, size, play)?;
+        let finished = || played.iter().flatten();
+        let count = finished().count() as f64;
+        if count > 0.0 {
+            let mean = |sum: f64| (sum / count) as f32;
+            let behaviour: Vec<f32> = (0..size)
+                .map(|k| mean(finished().fold(0.0, |sum, (_, seen)| sum + f64::from(seen[k]))))
+                .collect();
+            let total = finished().fold(0.0, |sum, (episode, _)| sum + episode.total_reward);
+            self.archive.add(&behaviour);
+            self.settings.blend.learn(total / count);
+            self.agents[self.current].tried = Some((behaviour, total / count));
+        }
+        Ok(SecondLook {
+            episodes: finished().count() as u64,
+            env_steps: finished().map(|(episode, _)| u64::from(episode.steps)).sum(),
+            seconds: began.elapsed().as_secs_f64(),
+        })
+    }
+
     fn fitness(&self, outcomes: &[Outcome]) -> Vec<f64> {
         let size = self.settings.behaviour_size;
         let novelty = |behaviour: &[f32]| {
@@ -166,21 +202,10 @@ impl Search for Novelty {
         let weights = pair_weights(&self.fitness(outcomes), outcomes);
         let agent = &mut self.agents[self.current];
         agent.steps += 1;
-        agent.pairs.step(rank, generation, agent.steps, &weights)
-    }
-
-    fn trial(&self) -> Option<Trial<'_>> {
-        let theta = self.agents[self.current].pairs.theta();
-        Some(Trial { theta, episodes: self.settings.trial_episodes })
-    }
-
-    fn take_trial(&mut self, generation: u64, tried: Option<Tried>) {
-        if let Some(Tried { mean_return, behaviour }) = tried {
-            self.archive.add(&behaviour);
-            self.settings.blend.learn(mean_return);
-            self.agents[self.current].tried = Some((behaviour, mean_return));
-        }
+        let step = agent.pairs.step(rank, generation, agent.steps, &weights)?;
+        let second_look = self.try_out(rank, generation)?;
         self.current = self.choose(generation + 1);
+        Ok(SearchStep { second_look, ..step })
     }
 
     fn theta(&self) -> &[f32] {
