@@ -13,7 +13,8 @@ use es_train::comm::{Communicator, run_in_process};
 use es_train::crew::Crew;
 use es_train::envs::{Action, ActionSpace, Env, EnvError, Spec, Step};
 use es_train::method::Rank;
-use es_train::method::evolution::{Outcome, Traffic, Workload};
+use es_train::method::evolution::{Gathering, Outcome, Traffic, Workload};
+use es_train::optimizer::Adam;
 use es_train::{Experiment, Task};
 
 /// An environment that is only its sizes.
@@ -103,12 +104,16 @@ fn measure(case: &Case, mode: &str, noise: &str, ranks: usize) -> (usize, f64, u
     slowest.expect("there is a rank")
 }
 
+fn workload(case: &Case, parameters: usize, ranks: usize) -> Workload {
+    let gathered = Gathering::by(&Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 });
+    Workload { members: 2 * case.pairs, group_size: 2, parameters, ranks, threads: 1, gathered }
+}
+
 /// What an update would take on more cores, from the rate measured here and the formula of
 /// [`Workload`] for the gathering: 10 Gbit Ethernet, 50 microseconds a doubling.
 fn predict(case: &Case, parameters: usize, noise: &str, rate: f64) {
     for ranks in [64, 1440] {
-        let workload =
-            Workload { members: 2 * case.pairs, group_size: 2, parameters, ranks, threads: 1 };
+        let workload = workload(case, parameters, ranks);
         let rule = 1e9 / rate;
         let replicated = workload.compute_seconds(false) * rule;
         let sharded = workload.compute_seconds(true) * rule + workload.gather_seconds();
@@ -152,9 +157,7 @@ fn main() {
     for case in &CASES {
         let once = Case { updates: 1, ..*case };
         let (parameters, ..) = measure(&once, "replicated", SOURCES[0], 1);
-        let workload =
-            Workload { members: 2 * case.pairs, group_size: 2, parameters, ranks: 64, threads: 1 };
-        let traffic = Traffic::of(workload, None, 0);
+        let traffic = Traffic::of(workload(case, parameters, 64), None, 0);
         println!(
             "{parameters:>10}  {:>6}  {:>10}  {:>10}  {:>15}  {:>20}",
             case.pairs,

@@ -24,6 +24,7 @@
 mod gaussian;
 mod kernels;
 mod perturbations;
+mod separable;
 #[cfg(test)]
 mod statistics;
 mod table;

@@ -32,8 +32,7 @@
 pub enum Purpose {
     /// The initial parameters of the policy.
     Initial = 1,
-    /// The Gaussian perturbations of the parameters; the member is the pair, where there are
-    /// pairs.
+    /// The Gaussian perturbations of the parameters; the member is the pair, where there are pairs.
     Perturbation = 2,
     /// The environment of a training episode: its initial state and its own randomness.
     Episode = 3,

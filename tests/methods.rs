@@ -16,13 +16,28 @@ const FORMATS: [&str; 8] =
 const GRADIENT: [&str; 1] = ["synchronous"];
 
 fn search(method: &str, optimizer: &str, arithmetic: &str, env: &str) -> Experiment {
-    Experiment::parse(&format!(
+    Experiment::parse(&text_of_search(method, optimizer, arithmetic, env)).unwrap()
+}
+
+fn text_of_search(method: &str, optimizer: &str, arithmetic: &str, env: &str) -> String {
+    format!(
         "[task]\nenv = \"{env}\"\n[policy]\nhidden = [8]\nnormalize_observations = true\n\
          [arithmetic]\n{arithmetic}\n[method]\nname = \"{method}\"\n\
          population = 12\n[optimizer]\nname = \"{optimizer}\"\n[evaluation]\nepisodes = 5\n\
          [ga]\ncandidate_episodes = 2\n[stop]\ngenerations = 3\n"
-    ))
-    .unwrap()
+    )
+}
+
+/// Whether there is a choice between rules by which a narrow theta takes its steps.
+fn steps(method: &str) -> bool {
+    let kept = "elsewhere = \"bf16\"\nmaster = \"format\"\nupdate = \"kahan\"";
+    Experiment::parse(&text_of_search(method, "sgd", kept, "CartPole-v1")).is_ok()
+}
+
+/// The optimizers that make a difference to a search method: all, or one for those without.
+fn optimizers(method: &str) -> &[&str] {
+    let uses = search(method, "sgd", "", "CartPole-v1").method.uses_optimizer();
+    if uses { optimizer::NAMES } else { &["sgd"] }
 }
 
 /// Whether the environment tells what the method wants to know.
@@ -76,11 +91,8 @@ fn every_search_method_trains_to_the_same_bits_on_one_rank_and_on_three() {
     let environments: Vec<String> =
         envs::ids().into_iter().filter(built_in).map(|(id, _)| id).collect();
     for method in method::NAMES.iter().filter(|method| !GRADIENT.contains(method)) {
-        // Where theta takes no steps, the rule of a step changes nothing.
-        let steps = search(method, "adam", "", &environments[0]).method.takes_steps();
-        let optimizers = if steps { optimizer::NAMES } else { &optimizer::NAMES[..1] };
         let environments = environments.iter().filter(|env| suits(method, env));
-        for optimizer in optimizers {
+        for optimizer in optimizers(method) {
             for env in environments.clone() {
                 let experiment = search(method, optimizer, "", env);
                 let summary = check(&format!("{method}, {optimizer}, {env}"), &experiment);
@@ -92,8 +104,11 @@ fn every_search_method_trains_to_the_same_bits_on_one_rank_and_on_three() {
                 let kept = format!("{everywhere}\nmaster = \"format\"");
                 let mut all = vec![inside];
                 if format != "int8" {
-                    let rules =
-                        if steps { &["plain", "kahan", "stochastic"][..] } else { &["plain"] };
+                    let rules = if steps(method) {
+                        &["plain", "kahan", "stochastic"][..]
+                    } else {
+                        &["plain"]
+                    };
                     all.push(everywhere);
                     all.extend(rules.iter().map(|rule| format!("{kept}\nupdate = \"{rule}\"")));
                 }

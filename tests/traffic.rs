@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 
 use es_train::comm::{Communicator, run_in_process};
-use es_train::method::evolution::{Traffic, Workload};
+use es_train::method::evolution::{Gathering, Traffic, Workload};
+use es_train::optimizer::Sgd;
 use es_train::record::{RecordError, Recorder, Row};
 use es_train::schedule::{Deck, dealt_together};
 use es_train::{Experiment, Trainer};
@@ -19,21 +20,39 @@ impl Recorder for Bytes<'_> {
 
 #[test]
 fn a_generation_sends_what_the_formula_says() {
-    // CartPole with 64-64 has 4,610 parameters and 4 numbers in an observation.
-    for (ranks, population) in [(1, 8), (3, 10), (64, 256)] {
-        let workload =
-            Workload { members: population, group_size: 2, parameters: 4_610, ranks, threads: 1 };
+    for (method, optimizer, ranks, population) in [
+        ("openai-es", "adam", 1, 8),
+        ("openai-es", "adam", 3, 10),
+        ("openai-es", "adam", 64, 256),
+        ("openai-es", "clipup", 3, 10),
+        ("pgpe", "clipup", 3, 10),
+        ("pgpe", "adam", 2, 10),
+        ("snes", "adam", 3, 10),
+        ("sep-cma-es", "adam", 3, 10),
+    ] {
         for normalize in [false, true] {
-            let expected = Traffic::of(workload, normalize.then_some(4), 0);
-            for (mode, bytes) in
-                [("replicated", expected.replicated), ("sharded", expected.sharded)]
-            {
+            for mode in ["replicated", "sharded"] {
                 let experiment = Experiment::parse(&format!(
                     "[task]\nenv = \"CartPole-v1\"\n[policy]\nnormalize_observations = {normalize}\n\
-                     [method]\npopulation = {population}\nupdate = \"{mode}\"\n\
+                     [method]\nname = \"{method}\"\npopulation = {population}\n\
+                     update = \"{mode}\"\n[optimizer]\nname = \"{optimizer}\"\n\
                      [stop]\ngenerations = 2\n"
                 ))
                 .unwrap();
+                let (_, keys) = experiment.method.search().unwrap();
+                let group_size = keys.group_size();
+                // CartPole with 64-64 has 4,610 parameters and 4 numbers in an observation.
+                let workload = Workload {
+                    members: population,
+                    group_size,
+                    parameters: 4_610,
+                    ranks,
+                    threads: 1,
+                    gathered: keys.gathered(&experiment),
+                };
+                let expected = Traffic::of(workload, normalize.then_some(4), 0);
+                let sharded = mode == "sharded";
+                let bytes = if sharded { expected.sharded } else { expected.replicated };
                 let rows = Mutex::new(Vec::new());
                 let results = run_in_process(
                     ranks,
@@ -48,7 +67,7 @@ fn a_generation_sends_what_the_formula_says() {
                 );
                 assert!(results.iter().all(Result::is_ok));
                 // Rank 0 may have dealt chunks to others, and has told all that nothing is left.
-                let together = dealt_together(population / 2, 2, ranks);
+                let together = dealt_together(population / group_size, group_size, ranks);
                 let mut deck = Deck::new(population / together, ranks);
                 let empty = if deck.is_empty() { 0 } else { ranks as u64 - 1 };
                 let chunks = std::iter::from_fn(|| (!deck.is_empty()).then(|| deck.deal())).count();
@@ -56,7 +75,8 @@ fn a_generation_sends_what_the_formula_says() {
                 for sent in rows.lock().unwrap().iter() {
                     assert!(
                         dealt.contains(&(sent - bytes)),
-                        "{sent} bytes on {ranks} ranks, {mode}: expected {bytes} and {dealt:?}"
+                        "{method}, {optimizer}: {sent} bytes on {ranks} ranks, {mode}: expected {bytes} \
+                         and {dealt:?}"
                     );
                 }
             }
@@ -67,8 +87,14 @@ fn a_generation_sends_what_the_formula_says() {
 #[test]
 fn scalars_are_a_small_part_of_what_parameters_would_be() {
     // The network of the 2017 paper's Humanoid, 5,000 pairs.
-    let workload =
-        Workload { members: 10_000, group_size: 2, parameters: 166_673, ranks: 64, threads: 1 };
+    let workload = Workload {
+        members: 10_000,
+        group_size: 2,
+        parameters: 166_673,
+        ranks: 64,
+        threads: 1,
+        gathered: Gathering::by(&Sgd { momentum: 0.9 }),
+    };
     let traffic = Traffic::of(workload, None, 0);
     assert!(traffic.replicated < traffic.broadcast_theta / 4);
     assert!(traffic.replicated < traffic.gather_perturbations / 20_000);

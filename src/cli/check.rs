@@ -89,6 +89,7 @@ fn sent(experiment: &Experiment, keys: &dyn SearchKeys, plan: &Plan, parameters:
             parameters,
             ranks,
             threads: 1,
+            gathered: keys.gathered(experiment),
         };
         let observation =
             experiment.policy.normalize_observations.then_some(plan.policy.architecture.inputs);

@@ -14,7 +14,7 @@ use crate::method::evolution::{Evolution, EvolutionSettings, Search};
 use crate::method::gradient::{Synchronous, SynchronousSettings};
 use crate::method::{Method, MethodError, Rank};
 use crate::network::{Architecture, LearnerSettings, initial_theta};
-use crate::optimizer::{Adam, Optimizer, Sgd};
+use crate::optimizer::{Adam, ClipUp, Optimizer, Sgd};
 use crate::policy::ActionRule;
 use crate::record::PolicyFile;
 use crate::task::{PolicyPlan, Task};
@@ -260,6 +260,11 @@ impl Experiment {
         let section = &self.optimizer;
         match section.name.as_str() {
             "sgd" => Box::new(Sgd { momentum: section.momentum }),
+            "clipup" => {
+                let max_speed =
+                    section.max_speed.map_or(2.0, |speed| speed / section.learning_rate);
+                Box::new(ClipUp { momentum: section.momentum, max_speed })
+            }
             // The only other name that passes the checks.
             _ => Box::new(Adam {
                 beta1: section.beta1,

@@ -79,7 +79,11 @@ pub const KEYS: &[Key] = &[
     ),
     key("method.name", "\"openai-es\"", "how the policy is optimised; see `es-train list methods`"),
     key("method.population", "256", "members evaluated per generation, two for each mirrored pair"),
-    key("method.sigma", "0.1", "standard deviation of the perturbations"),
+    key(
+        "method.sigma",
+        "0.1",
+        "standard deviation of the perturbations; where it adapts, the first",
+    ),
     key(
         "method.sigma_schedule",
         "\"constant\"",
@@ -148,6 +152,16 @@ pub const KEYS: &[Key] = &[
         "\"box-muller\"",
         "source of the perturbations: box-muller, or table:N, one table of N normals a machine",
     ),
+    key(
+        "method.sigma_learning_rate",
+        "",
+        "step size of the standard deviations [default: pgpe 0.1, snes (3 + ln P) / (5 sqrt P)]",
+    ),
+    key(
+        "method.sigma_max_change",
+        "",
+        "largest change of a standard deviation in a generation of pgpe, as a share [default: 0.2]",
+    ),
     key("method.batch_size", "", "samples of an update of a gradient method [default: 32]"),
     key("ga.parents", "", "members that have children [default: a tenth of the population]"),
     key("ga.elites", "", "members that go on unchanged [default: 1]"),
@@ -168,7 +182,11 @@ pub const KEYS: &[Key] = &[
         "chance that a child's architecture changes, where it evolves [default: 0.1]",
     ),
     key("ga.formats", "", "number formats to choose from, where the arithmetic evolves"),
-    key("optimizer.name", "\"adam\"", "adam or sgd; on a data set sgd, which is the default there"),
+    key(
+        "optimizer.name",
+        "\"adam\"",
+        "adam, sgd or clipup; on a data set sgd, which is the default there",
+    ),
     key("optimizer.learning_rate", "0.03", "the step size"),
     key(
         "optimizer.schedule",
@@ -176,7 +194,12 @@ pub const KEYS: &[Key] = &[
         "how the step size changes; as method.sigma_schedule",
     ),
     key("optimizer.warmup", "0", "generations over which the step size grows to its full value"),
-    key("optimizer.momentum", "0.9", "share of the old velocity that sgd keeps"),
+    key("optimizer.momentum", "0.9", "share of the old velocity that sgd and clipup keep"),
+    key(
+        "optimizer.max_speed",
+        "",
+        "largest length of a step of clipup [default: twice the learning rate]",
+    ),
     key(
         "optimizer.nesterov",
         "",
@@ -280,11 +303,18 @@ mod tests {
         let value: toml::Value = toml::from_str(&experiment.to_toml()).unwrap();
         let mut written = Vec::new();
         paths(&value, "", &mut written);
-        let of_data = Experiment::parse("[task]\ndataset = \"mnist\"\n[stop]\nepochs = 1").unwrap();
-        let value: toml::Value = toml::from_str(&of_data.to_toml()).unwrap();
-        let mut of_data = Vec::new();
-        paths(&value, "", &mut of_data);
-        for (path, _) in &of_data {
+        let mut others = vec!["[task]\ndataset = \"mnist\"\n[stop]\nepochs = 1".to_owned()];
+        for name in crate::method::NAMES.iter().filter(|name| **name != "synchronous") {
+            let task = "[task]\nenv = \"CartPole-v1\"\n[stop]\ngenerations = 1";
+            others.push(format!("{task}\n[method]\nname = \"{name}\"\n"));
+        }
+        let mut of_others = Vec::new();
+        for text in others {
+            let experiment = Experiment::parse(&text).unwrap();
+            let value: toml::Value = toml::from_str(&experiment.to_toml()).unwrap();
+            paths(&value, "", &mut of_others);
+        }
+        for (path, _) in &of_others {
             assert!(KEYS.iter().any(|key| key.path == path), "`{path}` is not in KEYS");
         }
         for (path, default) in &written {

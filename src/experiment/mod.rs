@@ -19,9 +19,9 @@ pub use compiled_in::compiled_in;
 pub use error::ExperimentError;
 pub use keys::{KEYS, Key};
 pub use method::{
-    Archiving, ArsSection, GaSection, GaTable, MembersSection, MethodSection, NoveltySection,
-    OpenaiEsSection, PairsSection, RandomSearchSection, SearchKeys, SearchSection, Setup,
-    SynchronousSection,
+    Archiving, ArsSection, DeviationsSection, GaSection, GaTable, MembersSection, MethodSection,
+    NoveltySection, OpenaiEsSection, PairsSection, PgpeSection, RandomSearchSection, SearchKeys,
+    SearchSection, SepCmaEsSection, Setup, SnesSection, SynchronousSection,
 };
 pub use sections::{
     ArithmeticSection, CheckpointSection, EvaluationSection, Master, OptimizerSection,
@@ -29,10 +29,11 @@ pub use sections::{
 };
 pub use source::Source;
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 /// A whole experiment, every default filled in and every value checked.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Experiment {
     /// Seed of everything random.
     pub seed: u64,
@@ -43,9 +44,8 @@ pub struct Experiment {
     /// The number format it computes in.
     pub arithmetic: ArithmeticSection,
     /// How it is optimised.
-    #[serde(flatten)]
     pub method: MethodSection,
-    /// How steps are taken.
+    /// How steps are taken, if the method has no step of its own.
     pub optimizer: OptimizerSection,
     /// How it is judged.
     pub evaluation: EvaluationSection,
@@ -53,6 +53,27 @@ pub struct Experiment {
     pub checkpoint: CheckpointSection,
     /// When it ends.
     pub stop: StopSection,
+}
+
+impl Serialize for Experiment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("seed", &self.seed)?;
+        map.serialize_entry("task", &self.task)?;
+        map.serialize_entry("policy", &self.policy)?;
+        map.serialize_entry("arithmetic", &self.arithmetic)?;
+        map.serialize_entry("method", &self.method)?;
+        if let Some(table) = self.method.ga() {
+            map.serialize_entry("ga", table)?;
+        }
+        if self.method.uses_optimizer() {
+            map.serialize_entry("optimizer", &self.optimizer)?;
+        }
+        map.serialize_entry("evaluation", &self.evaluation)?;
+        map.serialize_entry("checkpoint", &self.checkpoint)?;
+        map.serialize_entry("stop", &self.stop)?;
+        map.end()
+    }
 }
 
 impl Experiment {
@@ -106,5 +127,15 @@ mod tests {
         assert_eq!(Experiment::parse(&written).unwrap(), experiment);
         assert_eq!(Experiment::parse(&written).unwrap().to_toml(), written);
         assert!(written.contains("weight_decay = 0.0"), "{written}");
+        for name in crate::method::NAMES.iter().filter(|name| !MethodSection::is_gradient(name)) {
+            let text = format!(
+                "[task]\nenv = \"CartPole-v1\"\n[method]\nname = \"{name}\"\npopulation = 12\n\
+                 [stop]\ngenerations = 1\n"
+            );
+            let experiment = Experiment::parse(&text).unwrap();
+            let written = experiment.to_toml();
+            assert_eq!(Experiment::parse(&written).unwrap(), experiment, "{name}");
+            assert_eq!(written.contains("[optimizer]"), experiment.method.uses_optimizer());
+        }
     }
 }

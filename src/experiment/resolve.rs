@@ -62,13 +62,22 @@ impl Source {
         if checkpoint.every.is_none() && checkpoint.every_seconds.is_none() {
             checkpoint.every_seconds = Some(10.0);
         }
+        let method = self.method()?;
+        let optimizer = if method.uses_optimizer() {
+            self.section("optimizer")?
+        } else {
+            if self.table.contains_key("optimizer") {
+                warnings.push(self.unused("optimizer"));
+            }
+            OptimizerSection::default()
+        };
         let mut experiment = Experiment {
             seed: self.seed()?,
             task,
             policy: self.section("policy")?,
             arithmetic: self.section("arithmetic")?,
-            method: self.method()?,
-            optimizer: self.section("optimizer")?,
+            method,
+            optimizer,
             evaluation,
             checkpoint,
             stop,
@@ -77,10 +86,6 @@ impl Source {
             *path = self.directory.join(&*path).display().to_string();
         }
         validate::check(&experiment)?;
-        if !experiment.method.takes_steps() && experiment.optimizer != OptimizerSection::default() {
-            let name = experiment.method.name();
-            warnings.push(format!("{}: {name} does not use [optimizer]", self.origin));
-        }
         Ok((experiment, warnings))
     }
 
@@ -94,7 +99,7 @@ impl Source {
         for (section, value) in &self.table {
             let name = self.method_name();
             if NOT_EVERYBODYS.contains(&section.as_str()) && !MethodSection::uses(&name, section) {
-                warnings.push(format!("{}: this method does not use [{section}]", self.origin));
+                warnings.push(self.unused(section));
                 continue;
             }
             match value {
@@ -114,6 +119,11 @@ impl Source {
             }
         }
         Ok(warnings)
+    }
+
+    /// The warning of a table that does not matter.
+    fn unused(&self, section: &str) -> String {
+        format!("{}: this method does not use [{section}]", self.origin)
     }
 
     fn seed(&self) -> Result<u64, ExperimentError> {
@@ -325,10 +335,16 @@ mod tests {
         for (text, says) in [
             ("[ppo]\nclip = 0.2\n", "does not use [ppo]"),
             ("[ga]\nparents = 3\n", "does not use [ga]"),
-            ("[method]\nname = \"ga\"\n[optimizer]\nbeta1 = 0.5\n", "ga does not use [optimizer]"),
+            ("[method]\nname = \"ga\"\n[optimizer]\nbeta1 = 0.5\n", "does not use [optimizer]"),
         ] {
             assert!(warnings(text)[0].contains(says), "{text}");
         }
         assert!(warnings("[method]\nname = \"ga\"\n[ga]\nparents = 3\n").is_empty());
+        let text = format!("{SMALL}[method]\nname = \"snes\"\n[optimizer]\nmomentum = 0.5\n");
+        let (experiment, warnings) = Source::from_text(&text).unwrap().resolve().unwrap();
+        assert!(warnings[0].contains("does not use [optimizer]"), "{warnings:?}");
+        // It is not written out either, where it would be met with the same warning.
+        let written = Source::from_text(&experiment.to_toml()).unwrap();
+        assert_eq!(written.resolve().unwrap(), (experiment, Vec::new()));
     }
 }

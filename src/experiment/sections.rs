@@ -165,8 +165,11 @@ pub struct OptimizerSection {
     pub schedule: Schedule,
     /// Generations over which it grows to its full value.
     pub warmup: u64,
-    /// Share of the old velocity that sgd keeps.
+    /// Share of the old velocity that sgd and clipup keep.
     pub momentum: f64,
+    /// Largest length of a step of clipup, where the step size is the full one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_speed: Option<f64>,
     /// Whether sgd's velocity looks ahead; gradient methods only.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub nesterov: bool,
@@ -186,6 +189,7 @@ impl Default for OptimizerSection {
             schedule: Schedule::Constant,
             warmup: 0,
             momentum: 0.9,
+            max_speed: None,
             nesterov: false,
             beta1: 0.9,
             beta2: 0.999,

@@ -146,6 +146,9 @@ pub(super) fn check(experiment: &Experiment) -> Result<(), ExperimentError> {
     require(known, "optimizer.name", format!("{:?}", optimizer.name), &expected)?;
     above_zero("optimizer.learning_rate", optimizer.learning_rate)?;
     share("optimizer.momentum", optimizer.momentum)?;
+    if let Some(speed) = optimizer.max_speed {
+        above_zero("optimizer.max_speed", speed)?;
+    }
     share("optimizer.beta1", optimizer.beta1)?;
     share("optimizer.beta2", optimizer.beta2)?;
     above_zero("optimizer.epsilon", optimizer.epsilon)?;

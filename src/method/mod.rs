@@ -14,8 +14,19 @@ use crate::noise::TableError;
 use crate::policy::Statistics;
 
 /// The methods by name, for `method.name`.
-pub const NAMES: &[&str] =
-    &["openai-es", "ars", "ga", "random-search", "ns-es", "nsr-es", "nsra-es", "synchronous"];
+pub const NAMES: &[&str] = &[
+    "openai-es",
+    "ars",
+    "pgpe",
+    "snes",
+    "sep-cma-es",
+    "ns-es",
+    "nsr-es",
+    "nsra-es",
+    "ga",
+    "random-search",
+    "synchronous",
+];
 
 /// One rank: its place in the job and its threads.
 pub struct Rank<'a> {
@@ -282,11 +293,23 @@ impl MethodState {
     /// # Errors
     /// If it is missing or not a number of the type.
     pub fn whole_number<T: std::str::FromStr>(&self, name: &str) -> Result<T, MethodError> {
+        self.parsed(name, "a whole number")
+    }
+
+    /// The number of this name, which need not be whole.
+    ///
+    /// # Errors
+    /// If it is missing or not a number.
+    pub fn real_number(&self, name: &str) -> Result<f64, MethodError> {
+        self.parsed(name, "a number")
+    }
+
+    fn parsed<T: std::str::FromStr>(&self, name: &str, expected: &str) -> Result<T, MethodError> {
         let text = self.number(name)?;
         text.parse().map_err(|_| MethodError::Mismatch {
             what: format!("`{name}`"),
             found: format!("is `{text}`"),
-            expected: "a whole number".into(),
+            expected: expected.to_owned(),
         })
     }
 }

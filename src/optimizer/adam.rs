@@ -57,7 +57,7 @@ mod tests {
         let adam = Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
         let (mut m, mut v, mut theta) = ([0.0], [0.0], [1.0]);
         for (number, g) in [(1, 2.0), (2, -1.0)] {
-            let info = StepInfo { number, learning_rate: 0.1 };
+            let info = StepInfo { number, learning_rate: 0.1, ..StepInfo::default() };
             adam.step(info, &[g], &mut [&mut m, &mut v], &mut theta);
         }
         let second = 0.1 * (0.08 / 0.19) / (0.004996f64 / 0.001999).sqrt();

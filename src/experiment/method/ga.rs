@@ -247,7 +247,7 @@ impl SearchKeys for GaSection {
         2 * self.table.parents - 1
     }
 
-    fn takes_steps(&self) -> bool {
+    fn uses_optimizer(&self) -> bool {
         false
     }
 
@@ -302,7 +302,7 @@ impl SearchKeys for RandomSearchSection {
         1
     }
 
-    fn takes_steps(&self) -> bool {
+    fn uses_optimizer(&self) -> bool {
         false
     }
 

@@ -2,30 +2,40 @@
 //!
 //! Each method has a file here with its keys, their defaults and checks, and what they build. The
 //! keys that several share are parts of their own: [`MembersSection`], which every search method
-//! has, and [`PairsSection`], for those that climb along mirrored pairs.
+//! has, [`PairsSection`], for those that climb along mirrored pairs of one sigma, and
+//! [`DeviationsSection`], for those with a sigma for each parameter.
 
 mod ars;
+mod deviations;
 mod ga;
 mod members;
 mod ns_es;
 mod openai_es;
 mod pairs;
+mod pgpe;
+mod sep_cma_es;
+mod snes;
 mod synchronous;
 
 pub use ars::ArsSection;
+pub use deviations::DeviationsSection;
 pub use ga::{GaSection, GaTable, RandomSearchSection};
 pub use members::MembersSection;
 pub use ns_es::{Archiving, NoveltySection};
 pub use openai_es::OpenaiEsSection;
 pub use pairs::PairsSection;
+pub use pgpe::PgpeSection;
+pub use sep_cma_es::SepCmaEsSection;
 use serde::{Serialize, Serializer};
+pub use snes::SnesSection;
 pub use synchronous::SynchronousSection;
 use toml::Table;
 
 use super::validate::require;
-use super::{Experiment, ExperimentError, Plan, Source};
-use crate::method::evolution::{NoiseSource, Search, UpdateMode};
+use super::{Experiment, ExperimentError, Master, Plan, Source};
+use crate::method::evolution::{CentreSettings, Gathering, NoiseSource, Search, UpdateMode};
 use crate::method::{MethodError, Rank};
+use crate::optimizer::Optimizer;
 
 /// `[method]`
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +65,12 @@ pub enum SearchSection {
     Ga(GaSection),
     /// `name = "random-search"`
     RandomSearch(RandomSearchSection),
+    /// `name = "pgpe"`
+    Pgpe(PgpeSection),
+    /// `name = "snes"`
+    Snes(SnesSection),
+    /// `name = "sep-cma-es"`
+    SepCmaEs(SepCmaEsSection),
 }
 
 /// What the keys of a search method stand for.
@@ -89,14 +105,14 @@ pub trait SearchKeys {
     /// Vectors as long as theta that every rank keeps, beside theta.
     fn slots(&self, experiment: &Experiment) -> usize;
 
+    /// Whether steps are those of the rule that `[optimizer]` names.
+    fn uses_optimizer(&self) -> bool {
+        true
+    }
+
     /// Whether members are compared by their behaviours, which not every environment tells.
     fn wants_behaviours(&self) -> bool {
         false
-    }
-
-    /// Whether theta takes steps, as `[optimizer]` and `arithmetic.update` say.
-    fn takes_steps(&self) -> bool {
-        true
     }
 
     /// What the user should know of its costs, for `es-train check`.
@@ -107,6 +123,11 @@ pub trait SearchKeys {
     /// Who computes the step.
     fn update(&self) -> UpdateMode {
         UpdateMode::Replicated
+    }
+
+    /// What a sharded update gathers.
+    fn gathered(&self, experiment: &Experiment) -> Gathering {
+        Gathering::by(experiment.optimizer_rule().as_ref())
     }
 
     /// Where the perturbations come from.
@@ -131,6 +152,24 @@ pub struct Setup<'a> {
     pub rank: &'a Rank<'a>,
 }
 
+impl Setup<'_> {
+    /// How theta steps by this rule, with the step size of `[optimizer]` and without decay.
+    fn centre(&self, optimizer: Box<dyn Optimizer>, update: UpdateMode) -> CentreSettings {
+        let Setup { experiment, plan, .. } = self;
+        CentreSettings {
+            seed: experiment.seed,
+            weight_decay: 0.0,
+            learning_rate: experiment.optimizer.learning_rate,
+            learning_rate_schedule: experiment.optimizer.schedule.clone(),
+            warmup: experiment.optimizer.warmup,
+            optimizer,
+            update,
+            kept_in: (experiment.arithmetic.master == Master::Format)
+                .then_some((plan.policy.architecture.formats, experiment.arithmetic.update)),
+        }
+    }
+}
+
 /// A default of another table that a method brings along: key and value, as in a file.
 type Default = (&'static str, &'static str);
 
@@ -144,6 +183,9 @@ impl MethodSection {
                 SearchSection::OpenaiEs(_) => "openai-es",
                 SearchSection::Ga(_) => "ga",
                 SearchSection::RandomSearch(_) => "random-search",
+                SearchSection::Pgpe(_) => "pgpe",
+                SearchSection::Snes(_) => "snes",
+                SearchSection::SepCmaEs(_) => "sep-cma-es",
             },
             MethodSection::Synchronous(_) => "synchronous",
         }
@@ -164,6 +206,7 @@ impl MethodSection {
         match name {
             "ars" => ars::DEFAULTS,
             "synchronous" => synchronous::DEFAULTS,
+            "pgpe" => pgpe::DEFAULTS,
             _ => &[],
         }
     }
@@ -187,15 +230,13 @@ impl MethodSection {
             "random-search" => {
                 SearchSection::RandomSearch(RandomSearchSection::read(table, &members, source)?)
             }
+            "pgpe" => SearchSection::Pgpe(PgpeSection::read(table, source)?),
+            "snes" => SearchSection::Snes(SnesSection::read(table, source)?),
+            "sep-cma-es" => SearchSection::SepCmaEs(SepCmaEsSection::read(table, source)?),
             // The only other name.
             _ => SearchSection::OpenaiEs(OpenaiEsSection::read(table, source)?),
         };
         Ok(MethodSection::Search { members, keys })
-    }
-
-    /// Whether theta takes steps, as `[optimizer]` and `arithmetic.update` say.
-    pub fn takes_steps(&self) -> bool {
-        self.search().is_none_or(|(_, keys)| keys.takes_steps())
     }
 
     /// The keys of a search method; `None` for a gradient method.
@@ -205,6 +246,21 @@ impl MethodSection {
             MethodSection::Synchronous(_) => None,
         }
     }
+
+    /// The method's own table `[ga]`, if it has that.
+    pub(super) fn ga(&self) -> Option<&GaTable> {
+        let MethodSection::Search { keys, .. } = self else { return None };
+        match keys {
+            SearchSection::Ga(GaSection { table, .. })
+            | SearchSection::RandomSearch(RandomSearchSection { table }) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// Whether `[optimizer]` says how it steps.
+    pub fn uses_optimizer(&self) -> bool {
+        self.search().is_none_or(|(_, keys)| keys.uses_optimizer())
+    }
 }
 
 impl SearchSection {
@@ -213,30 +269,18 @@ impl SearchSection {
             SearchSection::Ars(keys) => keys,
             SearchSection::Novelty(keys) => keys,
             SearchSection::OpenaiEs(keys) => keys,
+            SearchSection::Pgpe(keys) => keys,
+            SearchSection::Snes(keys) => keys,
+            SearchSection::SepCmaEs(keys) => keys,
             SearchSection::Ga(keys) => keys,
             SearchSection::RandomSearch(keys) => keys,
         }
     }
-
-    /// The method's own table `[ga]`, if it uses that.
-    fn ga(&self) -> Option<&GaTable> {
-        match self {
-            SearchSection::Ars(_) | SearchSection::Novelty(_) | SearchSection::OpenaiEs(_) => None,
-            SearchSection::Ga(GaSection { table, .. })
-            | SearchSection::RandomSearch(RandomSearchSection { table }) => Some(table),
-        }
-    }
 }
 
-/// As the tables of the experiment file that it is read from.
+/// As `[method]` of the experiment file that it is read from.
 impl Serialize for MethodSection {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Tables<'a, T> {
-            method: T,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            ga: Option<&'a GaTable>,
-        }
         #[derive(Serialize)]
         struct Search<'a> {
             name: &'static str,
@@ -254,13 +298,9 @@ impl Serialize for MethodSection {
         let name = self.name();
         match self {
             MethodSection::Search { members, keys } => {
-                let method = Search { name, members, keys };
-                Tables { method, ga: keys.ga() }.serialize(serializer)
+                Search { name, members, keys }.serialize(serializer)
             }
-            MethodSection::Synchronous(keys) => {
-                let method = Gradient { name, keys };
-                Tables { method, ga: None }.serialize(serializer)
-            }
+            MethodSection::Synchronous(keys) => Gradient { name, keys }.serialize(serializer),
         }
     }
 }
@@ -274,4 +314,11 @@ pub(super) fn check_groups(
     let population = members.population;
     let holds = population >= group && population.is_multiple_of(group);
     require(holds, "method.population", population, why)
+}
+
+/// Checks that there is more than one member, for methods that rank them.
+fn check_compared(members: &MembersSection) -> Result<(), ExperimentError> {
+    let population = members.population;
+    let why = "at least 2, because members are compared with each other";
+    require(population >= 2, "method.population", population, why)
 }

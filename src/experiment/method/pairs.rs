@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{MembersSection, Setup, check_groups};
 use crate::experiment::validate::{above_zero, check_noise, zero_or_more};
-use crate::experiment::{Experiment, ExperimentError, Master};
+use crate::experiment::{Experiment, ExperimentError};
 use crate::method::MethodError;
-use crate::method::evolution::{Mirrored, MirroredSettings, NoiseSource, UpdateMode};
+use crate::method::evolution::{
+    CentreSettings, Mirrored, MirroredSettings, NoiseSource, UpdateMode,
+};
 use crate::optimizer::Schedule;
 
 /// The part of `[method]` that describes mirrored pairs.
@@ -51,29 +53,23 @@ impl PairsSection {
         check_noise(self.noise, parameters)
     }
 
-    /// Vectors as long as theta that a rank keeps.
+    /// Vectors as long as theta that a rank keeps: the optimizer's and the direction.
     pub(super) fn slots(&self, experiment: &Experiment) -> usize {
-        experiment.optimizer_rule().slots().len()
+        experiment.optimizer_rule().slots().len() + 1
     }
 
     /// Pairs around the setup's theta. Collective.
     pub(super) fn build(&self, setup: Setup<'_>) -> Result<Mirrored, MethodError> {
-        let Setup { experiment, members, plan, theta, given: _, rank } = setup;
         let settings = MirroredSettings {
-            seed: experiment.seed,
-            population: members.population,
+            population: setup.members.population,
             sigma: self.sigma,
             sigma_schedule: self.sigma_schedule.clone(),
-            weight_decay: self.weight_decay as f32,
-            learning_rate: experiment.optimizer.learning_rate,
-            learning_rate_schedule: experiment.optimizer.schedule.clone(),
-            warmup: experiment.optimizer.warmup,
-            optimizer: experiment.optimizer_rule(),
-            update: self.update,
             noise: self.noise,
-            kept_in: (experiment.arithmetic.master == Master::Format)
-                .then_some((plan.policy.architecture.formats, experiment.arithmetic.update)),
+            centre: CentreSettings {
+                weight_decay: self.weight_decay as f32,
+                ..setup.centre(setup.experiment.optimizer_rule(), self.update)
+            },
         };
-        Ok(Mirrored::new(settings, theta, rank)?)
+        Ok(Mirrored::new(settings, setup.theta, setup.rank)?)
     }
 }

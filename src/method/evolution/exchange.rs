@@ -13,7 +13,7 @@
 //! ahead of the rest.
 
 use super::Outcome;
-use super::update::Workload;
+use super::workload::Workload;
 use crate::comm::{CommError, Communicator};
 use crate::method::Pulse;
 use crate::noise::BLOCK;
@@ -24,9 +24,6 @@ const MEMBER_BYTES: usize = 12;
 const GROUP_BYTES: usize = 4;
 const COUNT_BYTES: usize = 4;
 const TIMES_BYTES: usize = 32;
-
-/// Partial sums of three norms and two counts, for each noise block of a sharded update.
-const NORM_BYTES: usize = 40;
 
 /// Longest text that a rank sends: a Python traceback has room.
 const TEXT_BYTES: usize = 4096;
@@ -157,10 +154,11 @@ impl Traffic {
             + members * (MEMBER_BYTES + 4 * behaviour_size)
             + workload.ranks * (COUNT_BYTES + TIMES_BYTES + statistics);
         let theta = 4 * workload.parameters;
-        let norms = workload.parameters.div_ceil(BLOCK) * NORM_BYTES;
+        let gathered = workload.gathered;
+        let sums = workload.parameters.div_ceil(BLOCK) * gathered.sums * size_of::<f64>();
         Traffic {
             replicated: messages as u64 * others,
-            sharded: (messages + theta + norms) as u64 * others,
+            sharded: (messages + gathered.vectors * theta + sums) as u64 * others,
             broadcast_theta: theta as u64 * others,
             gather_perturbations: (workload.groups() * theta) as u64 * others,
         }

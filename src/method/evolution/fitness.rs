@@ -1,5 +1,7 @@
 //! Fitness shaping: raw returns in, weights out.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
@@ -56,26 +58,49 @@ pub(super) fn fill_missing(numbers: &[Option<f64>]) -> Vec<f64> {
     numbers.iter().map(|number| number.unwrap_or(worst)).collect()
 }
 
+/// The number of each rank (N, best first) to the member that has it. Members of equal return
+/// share the mean of theirs; those without a return come last. Class A.
+pub(super) fn by_rank(numbers: &[f64], outcomes: &[Outcome]) -> Vec<f64> {
+    let returns: Vec<f64> = outcomes
+        .iter()
+        .map(|outcome| outcome.mean_return.map_or(f64::INFINITY, |finite| -finite))
+        .collect();
+    let mut shared = vec![0.0; returns.len()];
+    for (ranks, members) in tied(&returns) {
+        let sum = numbers[ranks].iter().fold(0.0, |sum, number| sum + number);
+        for &member in &members {
+            shared[member] = sum / members.len() as f64;
+        }
+    }
+    shared
+}
+
 /// Ranks spread evenly over [-0.5, 0.5]; ties share their mean rank.
 pub(super) fn centered_ranks(returns: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..returns.len()).collect();
-    order.sort_by(|&a, &b| returns[a].total_cmp(&returns[b]).then(a.cmp(&b)));
     let last = (returns.len() - 1).max(1) as f64;
-    let mut ranks = vec![0.0; returns.len()];
-    let mut start = 0;
-    while start < order.len() {
-        // -0.0 and 0.0 are the same return.
-        let tied = order[start..]
-            .iter()
-            .take_while(|&&member| returns[member] == returns[order[start]])
-            .count();
-        let mean_rank = start as f64 + (tied - 1) as f64 / 2.0;
-        for &member in &order[start..start + tied] {
-            ranks[member] = mean_rank / last - 0.5;
+    let mut fitness = vec![0.0; returns.len()];
+    for (ranks, members) in tied(returns) {
+        let mean_rank = ranks.start as f64 + (members.len() - 1) as f64 / 2.0;
+        for member in members {
+            fitness[member] = mean_rank / last - 0.5;
         }
-        start += tied;
     }
-    ranks
+    fitness
+}
+
+/// The ranks that equal values share, from the smallest value up, and the members that have them.
+fn tied(values: &[f64]) -> Vec<(Range<usize>, Vec<usize>)> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]).then(a.cmp(&b)));
+    // -0.0 and 0.0 are the same return.
+    let groups = order.chunk_by(|&a, &b| values[a] == values[b]);
+    groups
+        .scan(0, |start, members| {
+            let ranks = *start..*start + members.len();
+            *start = ranks.end;
+            Some((ranks, members.to_vec()))
+        })
+        .collect()
 }
 
 fn normalized(returns: &[f64]) -> Vec<f64> {
@@ -119,6 +144,13 @@ mod tests {
         let returns = [Some(1.0), Some(0.0), Some(-0.0), Some(0.0), Some(-7.0)];
         let fitness = shape(FitnessShaping::CenteredRanks, &outcomes(&returns));
         assert_eq!(fitness, [0.5, 0.0, 0.0, 0.0, -0.5]);
+    }
+
+    #[test]
+    fn numbers_of_ranks_go_to_the_best_first_and_ties_share_them() {
+        let returns = [Some(1.0), None, Some(7.0), Some(1.0), None, Some(-3.0)];
+        let shared = by_rank(&[9.0, 4.0, 2.0, 1.0, 0.0, -1.0], &outcomes(&returns));
+        assert_eq!(shared, [3.0, -0.5, 9.0, 3.0, -0.5, 1.0]);
     }
 
     #[test]

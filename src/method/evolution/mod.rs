@@ -6,6 +6,7 @@
 mod archive;
 mod ars;
 mod blend;
+mod centre;
 mod exchange;
 mod fitness;
 mod ga;
@@ -14,10 +15,16 @@ mod mirrored;
 mod noise_source;
 mod ns_es;
 mod openai_es;
-mod update;
+mod pgpe;
+mod sep_cma_es;
+mod separable;
+mod slices;
+mod snes;
+mod workload;
 
 pub use ars::{Ars, ArsSettings};
 pub use blend::{Adaptive, Blend};
+pub use centre::CentreSettings;
 pub use exchange::Traffic;
 pub use fitness::FitnessShaping;
 pub use ga::{
@@ -29,7 +36,11 @@ pub use mirrored::{Mirrored, MirroredSettings};
 pub use noise_source::NoiseSource;
 pub use ns_es::{Novelty, NoveltySettings};
 pub use openai_es::OpenaiEs;
-pub use update::{UpdateMode, Workload};
+pub use pgpe::{Pgpe, SigmaSteps};
+pub use sep_cma_es::SepCmaEs;
+pub use separable::{Separable, SeparableSettings};
+pub use snes::Snes;
+pub use workload::{Gathering, UpdateMode, Workload};
 
 use std::sync::Arc;
 
