@@ -140,8 +140,8 @@ fn the_best_member_is_theta_and_the_next_first_member() {
         for child in 1..6 {
             let theta = member(search.as_ref(), 1, child);
             let from = |parent: &[f32]| {
-                let squares = parent.iter().zip(&theta).map(|(p, c)| f64::from(p - c).powi(2));
-                squares.sum::<f64>().sqrt()
+                let changes = parent.iter().zip(&theta).map(|(p, c)| f64::from(p - c));
+                changes.map(|change| change * change).sum::<f64>().sqrt()
             };
             // Ten changes of about 0.1 each.
             let (a, b) = (from(&third), from(&fifth));

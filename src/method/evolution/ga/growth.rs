@@ -62,7 +62,7 @@ pub enum Change {
 
 /// A number below `n` from a random word; all are as likely as can be.
 pub fn below(word: u64, n: usize) -> usize {
-    (u128::from(word) * n as u128 >> 64) as usize
+    ((u128::from(word) * n as u128) >> 64) as usize
 }
 
 impl Change {
