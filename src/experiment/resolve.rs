@@ -321,6 +321,22 @@ mod tests {
     }
 
     #[test]
+    fn what_cma_es_cannot_do_is_refused() {
+        for (set, parts) in [
+            ("method.population=3", vec!["method.population = 3", "4 + 3 ln P"]),
+            ("method.fitness=raw", vec!["fitness"]),
+            ("policy.hidden=[64, 64]", vec!["\"cma-es\"", "4610", "255.04 MB", "4000"]),
+            ("arithmetic.master=format", vec!["arithmetic.master", "leave it out"]),
+        ] {
+            let error = resolve(SMALL, &["method.name=cma-es", set]).unwrap_err();
+            for part in parts {
+                assert!(error.contains(part), "--set {set}: `{error}` lacks `{part}`");
+            }
+        }
+        assert!(resolve(SMALL, &["method.name=cma-es"]).unwrap().policy.hidden.is_empty());
+    }
+
+    #[test]
     fn a_file_without_an_end_or_a_task_is_refused() {
         assert!(resolve("[task]\nenv = \"CartPole-v1\"\n", &[]).unwrap_err().contains("[stop]"));
         assert!(resolve("[stop]\ngenerations = 1\n", &[]).unwrap_err().contains("[task]"));

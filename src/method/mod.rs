@@ -17,6 +17,7 @@ use crate::policy::Statistics;
 pub const NAMES: &[&str] = &[
     "openai-es",
     "ars",
+    "cma-es",
     "pgpe",
     "snes",
     "sep-cma-es",
@@ -142,6 +143,8 @@ pub struct Returns {
 pub struct MethodState {
     /// Named vectors of f32: `theta` (P) and the optimizer's slots.
     pub vectors: Vec<(String, Vec<f32>)>,
+    /// Named vectors of f64, for what is kept in double precision.
+    pub doubles: Vec<(String, Vec<f64>)>,
     /// Named bytes of any meaning.
     pub bytes: Vec<(String, Vec<u8>)>,
     /// Observation statistics, as [`Statistics::to_bytes`] writes them.
@@ -168,6 +171,18 @@ pub enum MethodError {
         population: usize,
         /// What happened to the first one reported.
         reason: String,
+    },
+    /// A search method's distribution left the range of numbers.
+    #[error(
+        "generation {generation}: sigma is {sigma:e}, and parameters leave the range of single \
+         precision; returns get better ever further from theta, or do not depend on it: check the \
+         task, or try a smaller method.sigma or a larger method.population"
+    )]
+    Overflow {
+        /// The generation, from 1.
+        generation: u64,
+        /// The step size after it.
+        sigma: f64,
     },
     /// A gradient method ran out of numbers.
     #[error("update {update}: {source}")]
@@ -237,16 +252,15 @@ impl MethodState {
     /// # Errors
     /// If it is missing or has another length.
     pub fn vector(&self, name: &str, length: usize) -> Result<&[f32], MethodError> {
-        let found = self.vectors.iter().find(|(known, _)| known == name);
-        match found {
-            Some((_, vector)) if vector.len() == length => Ok(vector),
-            other => Err(MethodError::Mismatch {
-                what: format!("`{name}`"),
-                found: other
-                    .map_or("is missing".into(), |(_, v)| format!("has {} elements", v.len())),
-                expected: format!("{length}"),
-            }),
-        }
+        find(&self.vectors, name, length)
+    }
+
+    /// The vector of f64 of this name, which must have `length` elements.
+    ///
+    /// # Errors
+    /// If it is missing or has another length.
+    pub fn double(&self, name: &str, length: usize) -> Result<&[f64], MethodError> {
+        find(&self.doubles, name, length)
     }
 
     /// The vector of this name, whatever its length.
@@ -311,5 +325,22 @@ impl MethodState {
             found: format!("is `{text}`"),
             expected: expected.to_owned(),
         })
+    }
+}
+
+/// The vector of this name, if it has `length` elements.
+fn find<'a, T>(
+    vectors: &'a [(String, Vec<T>)],
+    name: &str,
+    length: usize,
+) -> Result<&'a [T], MethodError> {
+    let found = vectors.iter().find(|(known, _)| known == name);
+    match found {
+        Some((_, vector)) if vector.len() == length => Ok(vector),
+        other => Err(MethodError::Mismatch {
+            what: format!("`{name}`"),
+            found: other.map_or("is missing".into(), |(_, v)| format!("has {} elements", v.len())),
+            expected: format!("{length}"),
+        }),
     }
 }

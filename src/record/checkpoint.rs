@@ -60,6 +60,9 @@ impl Checkpoint {
         for (name, values) in &self.method.vectors {
             sealed.put_f32(name, &[values.len()], values.clone());
         }
+        for (name, values) in &self.method.doubles {
+            sealed.put_f64(name, &[values.len()], values.clone());
+        }
         for (name, bytes) in &self.method.bytes {
             sealed.put_bytes(name, bytes.clone());
         }
@@ -84,6 +87,8 @@ impl Checkpoint {
         for name in sealed.tensor_names() {
             if name == "observation.sums" {
                 method.statistics = sealed.bytes(name)?.to_vec();
+            } else if let Ok(values) = sealed.f64(name) {
+                method.doubles.push((name.to_owned(), values.to_vec()));
             } else if let Ok(bytes) = sealed.bytes(name) {
                 method.bytes.push((name.to_owned(), bytes.to_vec()));
             } else {
@@ -114,6 +119,7 @@ mod tests {
             },
             method: MethodState {
                 vectors: vec![("optimizer.m".into(), vec![1.0]), ("theta".into(), vec![-0.0, 2.5])],
+                doubles: vec![("mean".into(), vec![0.1 + 0.2, -0.0])],
                 bytes: vec![("genomes".into(), vec![0, 255, 3]), ("none".into(), vec![])],
                 statistics: vec![7; 16],
                 numbers: vec![("generation".into(), "12".into())],

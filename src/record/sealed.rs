@@ -43,10 +43,11 @@ pub enum SealedError {
     Entry(String),
 }
 
-/// One tensor: f32 numbers, or plain bytes.
+/// One tensor: numbers, or plain bytes.
 #[derive(Clone, Debug, PartialEq)]
 enum Data {
     F32(Vec<f32>),
+    F64(Vec<f64>),
     U8(Vec<u8>),
 }
 
@@ -60,6 +61,7 @@ impl View for &Entry {
     fn dtype(&self) -> Dtype {
         match self.data {
             Data::F32(_) => Dtype::F32,
+            Data::F64(_) => Dtype::F64,
             Data::U8(_) => Dtype::U8,
         }
     }
@@ -71,6 +73,7 @@ impl View for &Entry {
     fn data(&self) -> Cow<'_, [u8]> {
         match &self.data {
             Data::F32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Data::F64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             Data::U8(bytes) => Cow::Borrowed(bytes),
         }
     }
@@ -78,6 +81,7 @@ impl View for &Entry {
     fn data_len(&self) -> usize {
         match &self.data {
             Data::F32(values) => 4 * values.len(),
+            Data::F64(values) => 8 * values.len(),
             Data::U8(bytes) => bytes.len(),
         }
     }
@@ -104,6 +108,12 @@ impl Sealed {
         self.tensors.insert(name.to_owned(), entry);
     }
 
+    /// Adds f64 numbers.
+    pub fn put_f64(&mut self, name: &str, shape: &[usize], values: Vec<f64>) {
+        let entry = Entry { shape: shape.to_vec(), data: Data::F64(values) };
+        self.tensors.insert(name.to_owned(), entry);
+    }
+
     /// Adds plain bytes.
     pub fn put_bytes(&mut self, name: &str, bytes: Vec<u8>) {
         let entry = Entry { shape: vec![bytes.len()], data: Data::U8(bytes) };
@@ -122,6 +132,17 @@ impl Sealed {
     pub fn f32(&self, name: &str) -> Result<&[f32], SealedError> {
         match self.tensors.get(name) {
             Some(Entry { data: Data::F32(values), .. }) => Ok(values),
+            _ => Err(SealedError::Entry(name.to_owned())),
+        }
+    }
+
+    /// The f64 numbers of this name.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn f64(&self, name: &str) -> Result<&[f64], SealedError> {
+        match self.tensors.get(name) {
+            Some(Entry { data: Data::F64(values), .. }) => Ok(values),
             _ => Err(SealedError::Entry(name.to_owned())),
         }
     }
@@ -194,6 +215,9 @@ impl Sealed {
                 Dtype::F32 => Data::F32(
                     view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
                 ),
+                Dtype::F64 => Data::F64(
+                    view.data().as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b)).collect(),
+                ),
                 Dtype::U8 => Data::U8(view.data().to_vec()),
                 _ => return Err(SealedError::Entry(name)),
             };
@@ -223,6 +247,7 @@ mod tests {
     fn example() -> Sealed {
         let mut sealed = Sealed::new("es-train test 1");
         sealed.put_f32("theta", &[2, 3], vec![0.5, -0.0, 1e-40, f32::MAX, 3.0, 4.0]);
+        sealed.put_f64("mean", &[2], vec![-0.0, 1.0 / 3.0]);
         sealed.put_bytes("sums", vec![1, 2, 3]);
         sealed.put_text("counters", "{\"generation\": 7}");
         sealed

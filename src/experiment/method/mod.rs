@@ -6,6 +6,7 @@
 //! [`DeviationsSection`], for those with a sigma for each parameter.
 
 mod ars;
+mod cma_es;
 mod deviations;
 mod ga;
 mod members;
@@ -18,6 +19,7 @@ mod snes;
 mod synchronous;
 
 pub use ars::ArsSection;
+pub use cma_es::CmaEsSection;
 pub use deviations::DeviationsSection;
 pub use ga::{GaSection, GaTable, RandomSearchSection};
 pub use members::MembersSection;
@@ -57,6 +59,8 @@ pub enum MethodSection {
 pub enum SearchSection {
     /// `name = "ars"`
     Ars(ArsSection),
+    /// `name = "cma-es"`
+    CmaEs(CmaEsSection),
     /// `name = "ns-es"`, `"nsr-es"` or `"nsra-es"`
     Novelty(NoveltySection),
     /// `name = "openai-es"`
@@ -179,6 +183,7 @@ impl MethodSection {
         match self {
             MethodSection::Search { keys, .. } => match keys {
                 SearchSection::Ars(_) => "ars",
+                SearchSection::CmaEs(_) => "cma-es",
                 SearchSection::Novelty(keys) => keys.kind.name(),
                 SearchSection::OpenaiEs(_) => "openai-es",
                 SearchSection::Ga(_) => "ga",
@@ -205,6 +210,7 @@ impl MethodSection {
     pub(super) fn defaults(name: &str) -> &'static [Default] {
         match name {
             "ars" => ars::DEFAULTS,
+            "cma-es" => cma_es::DEFAULTS,
             "synchronous" => synchronous::DEFAULTS,
             "pgpe" => pgpe::DEFAULTS,
             _ => &[],
@@ -223,6 +229,7 @@ impl MethodSection {
         let members = source.part(&mut table)?;
         let keys = match name {
             "ars" => SearchSection::Ars(ArsSection::read(table, source)?),
+            "cma-es" => SearchSection::CmaEs(source.keys(table)?),
             "ns-es" | "nsr-es" | "nsra-es" => {
                 SearchSection::Novelty(NoveltySection::read(name, table, source)?)
             }
@@ -267,6 +274,7 @@ impl SearchSection {
     fn keys(&self) -> &dyn SearchKeys {
         match self {
             SearchSection::Ars(keys) => keys,
+            SearchSection::CmaEs(keys) => keys,
             SearchSection::Novelty(keys) => keys,
             SearchSection::OpenaiEs(keys) => keys,
             SearchSection::Pgpe(keys) => keys,

@@ -333,6 +333,7 @@ impl Method for Evolution {
             self.search.see(&behaviours);
         }
         let step = self.search.step(rank, self.generation, &outcomes)?;
+        interval.warnings.extend(self.search.warnings());
         self.statistics.merge(&statistics);
         self.generation += 1;
         if self.settings.episode_cap == EpisodeCap::Adaptive {

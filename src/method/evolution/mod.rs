@@ -7,6 +7,7 @@ mod archive;
 mod ars;
 mod blend;
 mod centre;
+mod cma_es;
 mod exchange;
 mod fitness;
 mod ga;
@@ -25,6 +26,7 @@ mod workload;
 pub use ars::{Ars, ArsSettings};
 pub use blend::{Adaptive, Blend};
 pub use centre::CentreSettings;
+pub use cma_es::{CmaEs, CmaEsSettings};
 pub use exchange::Traffic;
 pub use fitness::FitnessShaping;
 pub use ga::{
@@ -138,6 +140,11 @@ pub trait Search: Send + Sync {
     /// Takes the mean behaviour of each member's episodes (N, B), in member order; NaN for a member
     /// without a return. Before [`Search::step`], if they are wanted.
     fn see(&mut self, _behaviours: &[f32]) {}
+
+    /// What the user should know of the step just taken, the same on every rank.
+    fn warnings(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// The unperturbed parameters (P).
     fn theta(&self) -> &[f32];

@@ -199,6 +199,7 @@ impl Method for Synchronous {
         let vectors = self.learner.memory();
         Ok((rank.comm.rank() == 0).then(|| MethodState {
             vectors: vectors.into_iter().map(|(name, values)| (name.to_owned(), values)).collect(),
+            doubles: Vec::new(),
             bytes: Vec::new(),
             statistics: Vec::new(),
             numbers: vec![

@@ -1,0 +1,144 @@
+"""Draws the best value so far over evaluations, es-train beside other programs, and writes the tables behind it.
+
+    python3 experiments/search_methods/plot.py SWEEP_DIRECTORY PEERS.csv OUTPUT_DIRECTORY
+
+SWEEP_DIRECTORY is that of `es-train sweep experiments/search_methods/functions.toml`, PEERS.csv is peers.py's. Writes
+functions.csv (a row a run), functions_curves.csv (medians and quartiles over seeds) and functions.png. Needs matplotlib.
+"""
+
+import csv
+import statistics
+import sys
+import tomllib
+from collections import defaultdict
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+TARGET = 1e-6
+COLOURS = {"es-train": "#cc3311", "cma": "#0077bb", "evosax": "#009988"}
+DASHES = {"cma-es": "-", "sep-cma-es": "--", "snes": ":", "pgpe": "-."}
+POINTS = 30
+
+
+def of_sweep(directory):
+    """The runs of a sweep: (system, method, cell, seed) to evaluations and best values."""
+    runs = {}
+    for path in sorted(directory.glob("*/experiment.toml")):
+        experiment = tomllib.loads(path.read_text())
+        task = experiment["task"]
+        function = task["env"].removesuffix("-v0").lower()
+        cell = f"{function} {task.get('options', {}).get('dimension', 10)}"
+        best, curve = float("inf"), []
+        with open(path.parent / "progress.csv", newline="") as progress:
+            for generation in csv.DictReader(progress):
+                value = -float(generation["return_max"])
+                if value < best:
+                    best = value
+                    curve.append((int(generation["env_steps"]), best))
+        runs["es-train", experiment["method"]["name"], cell, experiment["seed"]] = curve
+    return runs
+
+
+def of_peers(path):
+    runs = defaultdict(list)
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            key = (row["system"], row["method"], row["cell"], int(row["seed"]))
+            runs[key].append((int(row["evaluations"]), float(row["best"])))
+    return runs
+
+
+def reached(curve):
+    """Evaluations until the target, or nothing."""
+    return next((evaluations for evaluations, best in curve if best < TARGET), None)
+
+
+def at(curve, evaluations):
+    """The best value after so many evaluations."""
+    best = curve[0][1]
+    for done, value in curve:
+        if done > evaluations:
+            break
+        best = value
+    return best
+
+
+def grouped(runs):
+    groups = defaultdict(list)
+    for (system, method, cell, _), curve in sorted(runs.items()):
+        groups[cell, method, system].append(curve)
+    return groups
+
+
+def medians(curves):
+    """Quartiles of the best value at evaluations that grow by equal factors."""
+    first = max(curve[0][0] for curve in curves)
+    last = max(curve[-1][0] for curve in curves)
+    places = sorted({round(first * (last / first) ** (i / (POINTS - 1))) for i in range(POINTS)})
+    for place in places:
+        values = [at(curve, place) for curve in curves]
+        yield place, *statistics.quantiles(values, n=4, method="inclusive")
+
+
+def write(path, head, rows):
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(head)
+        writer.writerows(rows)
+
+
+def main():
+    runs = of_sweep(Path(sys.argv[1])) | of_peers(sys.argv[2])
+    output = Path(sys.argv[3])
+    cells = {key[2] for key in runs}
+    order = {cell: place for place, cell in enumerate(sorted(cells, key=lambda cell: int(cell.split()[1])))}
+    write(
+        output / "functions.csv",
+        ["cell", "method", "system", "seed", "evaluations", "best"],
+        [
+            [cell, method, system, seed, reached(curve) or "", f"{curve[-1][1]:.3g}"]
+            for (system, method, cell, seed), curve in sorted(runs.items(), key=lambda run: (order[run[0][2]], run[0]))
+        ],
+    )
+    groups = grouped(runs)
+    curves = {key: list(medians(group)) for key, group in groups.items()}
+    write(
+        output / "functions_curves.csv",
+        ["cell", "method", "system", "evaluations", "lower_quartile", "median", "upper_quartile"],
+        [
+            [*key, place, *(f"{value:.3g}" for value in quartiles)]
+            for key, rows in sorted(curves.items(), key=lambda item: (order[item[0][0]], item[0]))
+            for place, *quartiles in rows
+        ],
+    )
+    figure, axes = plt.subplots(2, (len(order) + 1) // 2, figsize=(15, 7))
+    for axis, cell in zip(axes.flat, order):
+        for (name, method, system), rows in curves.items():
+            if name != cell:
+                continue
+            places, lower, median, upper = zip(*rows)
+            style = {"color": COLOURS[system], "linestyle": DASHES[method]}
+            axis.plot(places, median, label=f"{system}: {method}", **style)
+            axis.fill_between(places, lower, upper, color=COLOURS[system], alpha=0.15, linewidth=0)
+        axis.set(title=cell, xscale="log", yscale="log", ylim=(1e-8, None), xlabel="evaluations")
+        axis.axhline(TARGET, color="grey", linewidth=0.5)
+        axis.grid(alpha=0.3)
+    for row in axes:
+        row[0].set_ylabel("best value so far, median and quartiles of 10 seeds")
+    axes[0, 0].legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(output / "functions.png", dpi=100)
+
+    for (cell, method, system), group in sorted(groups.items(), key=lambda item: (order[item[0][0]], item[0])):
+        counts = [evaluations for evaluations in map(reached, group) if evaluations is not None]
+        spread = f"{statistics.median(counts):.0f} ({min(counts)} to {max(counts)})" if counts else ""
+        best = statistics.median(curve[-1][1] for curve in group)
+        print(f"{cell:15} {method:10} {system:9} {len(counts)} of {len(group)} {spread:28} best {best:.2g}")
+
+
+if __name__ == "__main__":
+    main()
