@@ -100,8 +100,8 @@ fn word(byte: u8) -> i16 {
 pub(super) fn pairs(addition: &Addition, bits: u32) -> Box<Pairs> {
     let range = Range::new(bits);
     let mut pairs = Box::new([[0; 256]; 256]);
-    for (a, row) in (0..).zip(pairs.iter_mut()) {
-        for (b, sum) in (0..).zip(row.iter_mut()) {
+    for (a, row) in (0..=u8::MAX).zip(pairs.iter_mut()) {
+        for (b, sum) in (0..=u8::MAX).zip(row.iter_mut()) {
             let (a, b) = (i32::from(word(a)), i32::from(word(b)));
             *sum = byte(plus(addition, range, a, b) as i16);
         }

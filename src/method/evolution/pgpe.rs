@@ -17,8 +17,8 @@
 //!
 //! Differences from the paper of 2010:
 //! 1. Returns are shaped to centred ranks unless `method.fitness` says otherwise, and the baseline
-//!    is the mean fitness of the generation; there the returns are divided by the best one seen,
-//!    and the baseline is a moving average.
+//!    is the mean fitness of the generation; there returns are normalised by the best one, and the
+//!    baseline is a moving average.
 //! 2. Sigma changes by at most `sigma_max_change` of itself.
 //! 3. Any optimizer steps theta; there it is the plain gradient.
 
