@@ -21,6 +21,7 @@ import matplotlib.pyplot as plt
 TARGET = 1e-6
 COLOURS = {"es-train": "#cc3311", "cma": "#0077bb", "evosax": "#009988"}
 DASHES = {"cma-es": "-", "sep-cma-es": "--", "snes": ":", "pgpe": "-."}
+FUNCTIONS = ["sphere", "ellipsoid", "rosenbrock", "rastrigin"]
 POINTS = 30
 
 
@@ -94,8 +95,8 @@ def write(path, head, rows):
 def main():
     runs = of_sweep(Path(sys.argv[1])) | of_peers(sys.argv[2])
     output = Path(sys.argv[3])
-    cells = {key[2] for key in runs}
-    order = {cell: place for place, cell in enumerate(sorted(cells, key=lambda cell: int(cell.split()[1])))}
+    cells = [f"{function} {dimension}" for dimension in (10, 40) for function in FUNCTIONS]
+    order = {cell: place for place, cell in enumerate(cells)}
     write(
         output / "functions.csv",
         ["cell", "method", "system", "seed", "evaluations", "best"],
@@ -115,7 +116,7 @@ def main():
             for place, *quartiles in rows
         ],
     )
-    figure, axes = plt.subplots(2, (len(order) + 1) // 2, figsize=(15, 7))
+    figure, axes = plt.subplots(2, len(FUNCTIONS), figsize=(15, 7))
     for axis, cell in zip(axes.flat, order):
         for (name, method, system), rows in curves.items():
             if name != cell:
@@ -127,8 +128,7 @@ def main():
         axis.set(title=cell, xscale="log", yscale="log", ylim=(1e-8, None), xlabel="evaluations")
         axis.axhline(TARGET, color="grey", linewidth=0.5)
         axis.grid(alpha=0.3)
-    for row in axes:
-        row[0].set_ylabel("best value so far, median and quartiles of 10 seeds")
+    figure.supylabel("best value so far, median and quartiles of the seeds")
     axes[0, 0].legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(output / "functions.png", dpi=100)
