@@ -62,6 +62,8 @@ pub enum Purpose {
     Breeding = 21,
     /// The environments in which the best members of a generation play again.
     Candidate = 22,
+    /// The samples that a member of a search method is judged on.
+    MemberSamples = 30,
 }
 
 /// The golden ratio in 64 bits, the increment of SplitMix64: it keeps an input of zeros from
@@ -103,7 +105,7 @@ pub const fn derive(seed: u64, purpose: Purpose, generation: u64, member: u64, i
 mod tests {
     use super::*;
 
-    const PURPOSES: [Purpose; 16] = [
+    const PURPOSES: [Purpose; 17] = [
         Purpose::Initial,
         Purpose::Perturbation,
         Purpose::Episode,
@@ -120,6 +122,7 @@ mod tests {
         Purpose::Founder,
         Purpose::Breeding,
         Purpose::Candidate,
+        Purpose::MemberSamples,
     ];
 
     #[test]
@@ -144,7 +147,7 @@ mod tests {
     #[test]
     fn the_numbers_of_the_purposes_are_pinned() {
         let numbers: Vec<u64> = PURPOSES.iter().map(|&purpose| purpose as u64).collect();
-        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 20, 21, 22]);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 20, 21, 22, 30]);
     }
 
     #[test]

@@ -218,10 +218,65 @@ fn a_sweep_of_variants_has_a_row_for_each_and_says_which() {
 }
 
 #[test]
+fn search_methods_learn_the_synthetic_set_from_a_few_samples_a_member() {
+    let place = samples();
+    for method in ["openai-es", "eggroll"] {
+        let name = format!("method.name={method}");
+        let keys = [
+            name.as_str(),
+            "method.population=256",
+            "method.batch_size=16",
+            "method.episode_seeds=pair",
+            "optimizer.learning_rate=0.03",
+            "stop.epochs=100",
+            "stop.generations=40",
+        ];
+        let mut arguments = vec!["train", "samples.toml", "--out", method];
+        arguments.extend(keys.iter().flat_map(|key| ["--set", key]));
+        place.es_train(&arguments).exits_with(0).says(&[
+            &format!("{method} on synthetic"),
+            "population 256, 16 samples each",
+            "validation error",
+            "generation 40",
+        ]);
+        let run = place.run(method);
+        let errors = run.numbers("error_rate");
+        assert_eq!(errors.len(), 8, "an evaluation every 5 generations");
+        assert!(errors[7] < 0.5 && errors[7] < errors[0], "{method}: {errors:?}");
+        let losses = run.numbers("loss");
+        assert!(losses[39] < 0.8 * losses[0], "{method}: {losses:?}");
+        assert_eq!(run.column("samples")[1], "8192");
+        for empty in ["env_steps", "episodes", "updates", "episode_length_mean"] {
+            assert!(run.column(empty).iter().all(String::is_empty), "{empty}");
+        }
+        for wrong in ["method.episodes_per_member=2", "method.action_noise=0.1", "stop.updates=5"] {
+            let arguments = ["train", "samples.toml", "--set", &name, "--set", wrong];
+            place.es_train(&arguments).exits_with(2).says(&[wrong.split('=').next().unwrap()]);
+        }
+    }
+    // Low rank or not, a resumed run goes on to the same bits.
+    let resume = ["resume", "eggroll", "--set", "stop.generations=45", "--ranks", "2"];
+    place.es_train(&resume).exits_with(0);
+    let mut whole = vec!["train", "samples.toml", "--out", "whole"];
+    let keys = [
+        "method.name=eggroll",
+        "method.population=256",
+        "method.batch_size=16",
+        "method.episode_seeds=pair",
+        "optimizer.learning_rate=0.03",
+        "stop.epochs=100",
+        "stop.generations=45",
+        "method.update=sharded",
+    ];
+    whole.extend(keys.iter().flat_map(|key| ["--set", key]));
+    place.es_train(&whole).exits_with(0);
+    assert_eq!(place.run("whole").column("theta_hash"), place.run("eggroll").column("theta_hash"));
+}
+
+#[test]
 fn what_does_not_fit_a_data_set_is_refused_with_a_reason() {
     let place = samples();
     for (set, parts) in [
-        ("method.name=openai-es", vec!["method.name", "synchronous", "data set"]),
         ("method.batch_size=0", vec!["method.batch_size = 0", "at least 1"]),
         ("method.batch_size=5000", vec!["method.batch_size = 5000", "4000"]),
         ("optimizer.name=adam", vec!["optimizer.name", "sgd"]),

@@ -127,6 +127,42 @@ fn every_search_method_trains_to_the_same_bits_on_one_rank_and_on_three() {
 }
 
 #[test]
+fn every_search_method_judges_members_on_samples_to_the_same_bits() {
+    for method in method::NAMES.iter().filter(|method| !GRADIENT.contains(method)) {
+        for sharing in ["member", "pair", "generation"] {
+            let experiment = match Experiment::parse(&format!(
+                "[task]\ndataset = \"synthetic\"\n[policy]\nhidden = [8]\n[method]\n\
+                 name = \"{method}\"\npopulation = 12\nbatch_size = 5\n\
+                 episode_seeds = \"{sharing}\"\n[stop]\ngenerations = 3\n"
+            )) {
+                Ok(experiment) => experiment,
+                // Methods that need episodes say so.
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(error.contains("method.name") && error.contains("data set"), "{error}");
+                    continue;
+                }
+            };
+            let summary = check(&format!("{method}, {sharing}"), &experiment);
+            assert_eq!(summary.samples, Some(180), "{method}");
+        }
+    }
+}
+
+#[test]
+fn single_codes_by_threshold_train_to_the_same_bits_in_every_narrow_format() {
+    for format in ["bf16", "fixed16.10", "fixed8.4", "lns12.6", "lns8.3"] {
+        let arithmetic =
+            format!("matmul = \"{format}\"\nelsewhere = \"{format}\"\nmaster = \"format\"");
+        let experiment = search("eggroll", "adam", &arithmetic, "CartPole-v1");
+        let text = experiment.to_toml().replace("step = \"optimizer\"", "step = \"threshold\"");
+        check(format, &Experiment::parse(&text).unwrap());
+        let kept_wide = text.replace("master = \"format\"", "master = \"f32\"");
+        assert!(Experiment::parse(&kept_wide).unwrap_err().to_string().contains("method.step"));
+    }
+}
+
+#[test]
 fn members_of_a_narrow_theta_are_numbers_of_its_format_on_both_sides_of_it() {
     for format in ["bf16", "fixed12.8", "lns12.6", "lns8.3"] {
         let arithmetic =

@@ -101,7 +101,7 @@ leveled! { fn activate_at(activation: Activation, y: &mut [f32]) = activate_body
 
 /// `WIDE`: eight registers hold 128 numbers and not 64.
 #[inline(always)]
-fn layer_body<const WIDE: bool>(
+pub(super) fn layer_body<const WIDE: bool>(
     weights: &[f32],
     bias: Option<&[f32]>,
     activation: Option<Activation>,
@@ -138,7 +138,7 @@ fn layer_body<const WIDE: bool>(
 
 /// Applies `activation` to each element, in place.
 #[inline(always)]
-fn activate_body(activation: Activation, y: &mut [f32]) {
+pub(super) fn activate_body(activation: Activation, y: &mut [f32]) {
     match activation {
         Activation::Tanh => tanh_body(y),
         Activation::Relu => {

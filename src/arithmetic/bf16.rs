@@ -131,6 +131,16 @@ impl Arithmetic for Bf16 {
         wide(a) < wide(b)
     }
 
+    fn neighbour(&self, a: u16, above: bool) -> u16 {
+        // Magnitudes go up with the bits; zero has two signs and is one number.
+        let next = match (a & 0x7fff, (a < 0x8000) == above) {
+            (0, _) => 1 | if above { 0 } else { 0x8000 },
+            (_, true) => a + 1,
+            (_, false) => a - 1,
+        };
+        if wide(next).is_finite() { next } else { a }
+    }
+
     fn round_stochastically(&self, value: f64, random: u32) -> u16 {
         let magnitude = value.abs();
         let nearest = round(magnitude as f32);

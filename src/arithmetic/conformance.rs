@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::{Activation, Arithmetic, Format, Formats, InArithmetic, NotFinite, Number};
+use super::{
+    Activation, Affine, Arithmetic, Format, Formats, InArithmetic, NotFinite, Number, Terms,
+};
 
 /// Of each family the narrowest, the widest and the ones in use.
 const FORMATS: [&str; 20] = [
@@ -370,4 +372,86 @@ fn stored_numbers_are_as_wide_as_their_words_or_a_little_wider() {
         let (stored, word) = Formats::uniform(name.parse::<Format>().unwrap()).elsewhere(Width);
         assert!(stored >= word && stored <= word.max(16), "{name}");
     }
+}
+
+#[derive(Clone, Copy)]
+struct Neighbours;
+
+impl Check for Neighbours {
+    fn check<A: Arithmetic>(self, arithmetic: &A, name: &str) {
+        for word in words(arithmetic) {
+            for above in [true, false] {
+                let next = arithmetic.neighbour(word, above);
+                let (here, there) = (number(arithmetic, word), number(arithmetic, next));
+                if next == word {
+                    // The last of all: nothing is beyond it.
+                    let far = if above { 3e38 } else { -3e38 };
+                    assert_eq!(arithmetic.constant(far), word, "{name}: {here}");
+                    continue;
+                }
+                assert_eq!(here < there, above, "{name}: {here} and {there}");
+                let back = number(arithmetic, arithmetic.neighbour(next, !above));
+                assert_eq!(back, here, "{name}: back from {there}");
+                let between = arithmetic.constant(here / 2.0 + there / 2.0);
+                let between = number(arithmetic, between);
+                assert!(between == here || between == there, "{name}: {between} lies between");
+            }
+        }
+    }
+}
+
+#[test]
+fn neighbours_have_nothing_between_them_and_are_each_others() {
+    on_every_format(Neighbours);
+}
+
+#[derive(Clone, Copy)]
+struct Rows;
+
+impl Check for Rows {
+    fn check<A: Arithmetic>(self, arithmetic: &A, name: &str) {
+        let word = |k: usize| arithmetic.constant(((k * 37 % 41) as f32 - 20.0) / 16.0);
+        let many = |first: usize, count: usize| -> Vec<A::Value> {
+            (first..first + count).map(word).collect()
+        };
+        let (rows, inputs, outputs) = (5, 7, 18);
+        let (weights, bias) = (many(0, inputs * outputs), many(3, outputs));
+        let (x, vectors, numbers) =
+            (many(5, rows * inputs), many(7, 3 * outputs), many(9, 2 * rows));
+        let starts: Vec<usize> = (0..rows).map(|row| row % 2 * outputs).collect();
+        let terms = Terms { count: 2, numbers: &numbers, vectors: &vectors, starts: &starts };
+        for activation in [None, Some(Activation::Tanh)] {
+            let layer = Affine { weights: &weights, bias: Some(&bias), activation };
+            for terms in [None, Some(&terms)] {
+                let (mut y, mut room) = (vec![A::ZERO; rows * outputs], Vec::new());
+                arithmetic.layers(&layer, terms, rows, &x, &mut y, &mut room);
+                for row in 0..rows {
+                    let mut one = vec![A::ZERO; outputs];
+                    let x = &x[row * inputs..][..inputs];
+                    arithmetic.layer(&weights, Some(&bias), None, x, &mut one);
+                    for term in 0..terms.map_or(0, |terms| terms.count) {
+                        let vector = &vectors[starts[row] + term * outputs..][..outputs];
+                        arithmetic.add_scaled(numbers[2 * row + term], vector, &mut one);
+                    }
+                    if let Some(activation) = activation {
+                        arithmetic.activate(activation, &mut one);
+                    }
+                    assert_eq!(y[row * outputs..][..outputs], one, "{name}: row {row}");
+                }
+            }
+        }
+        if name != "f32" {
+            let mut y = bias.clone();
+            arithmetic.add_scaled(numbers[0], &vectors[..outputs], &mut y);
+            for ((y, &bias), &v) in y.iter().zip(&bias).zip(&vectors) {
+                let sum = arithmetic.plus(bias, arithmetic.times(v, numbers[0]));
+                assert_eq!(*y, sum, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_row_of_many_is_a_layer_of_its_own() {
+    on_every_format(Rows);
 }

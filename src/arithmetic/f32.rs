@@ -1,6 +1,8 @@
 //! Single precision: IEEE 754 binary32, the type `f32`.
 
-use super::{Activation, Arithmetic, Format, NotFinite, Product, affine};
+use super::{
+    Activation, Affine, Arithmetic, Format, NotFinite, Product, Terms, affine, affine_rows,
+};
 
 /// Single precision: values are `f32`, and conversion copies them.
 ///
@@ -102,6 +104,28 @@ impl Arithmetic for F32 {
             self.activate(activation, sums);
         }
         Ok(())
+    }
+
+    fn layers(
+        &self,
+        layer: &Affine<'_, f32>,
+        terms: Option<&Terms<'_, f32>>,
+        rows: usize,
+        x: &[f32],
+        y: &mut [f32],
+        room: &mut Vec<f32>,
+    ) {
+        affine_rows::layers(layer, terms, rows, x, y, room);
+    }
+
+    fn add_scaled(&self, factor: f32, x: &[f32], y: &mut [f32]) {
+        assert_eq!(x.len(), y.len(), "slices of one length");
+        affine_rows::add_scaled(factor, x, y);
+    }
+
+    fn neighbour(&self, a: f32, above: bool) -> f32 {
+        let next = if above { a.next_up() } else { a.next_down() };
+        if next.is_finite() { next } else { a }
     }
 
     /// A value that is not a number stays one under both activations, so that a policy that

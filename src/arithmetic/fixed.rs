@@ -166,6 +166,10 @@ impl Arithmetic for Fixed {
         self.clamp(i32::from(a) + i32::from(b))
     }
 
+    fn neighbour(&self, a: i16, above: bool) -> i16 {
+        self.clamp(i32::from(a) + if above { 1 } else { -1 })
+    }
+
     fn negative(&self, a: i16) -> i16 {
         self.clamp(-i32::from(a))
     }

@@ -31,6 +31,13 @@ pub trait Grid: Send + Sync {
         random: Random,
     ) -> Tally;
 
+    /// Moves each number to its neighbour in the format, against the gradient, where that is at least
+    /// `least` long and not zero. The last number of all stays, which counts as lost.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    fn nudge(&self, numbers: &mut [f32], gradient: &[f32], least: f32) -> Tally;
+
     /// The numbers as the format stores them.
     fn codes(&self, numbers: &[f32]) -> Vec<u8>;
 }
@@ -115,6 +122,22 @@ impl<A: Arithmetic> Grid for Of<A> {
         Tally { attempted: wanted, lost: tally.lost + vanished }
     }
 
+    fn nudge(&self, numbers: &mut [f32], gradient: &[f32], least: f32) -> Tally {
+        assert_eq!(numbers.len(), gradient.len(), "a direction for each number");
+        let mut words = self.words(numbers);
+        let mut tally = Tally::default();
+        for (word, &g) in words.iter_mut().zip(gradient) {
+            if g != 0.0 && g.abs() >= least {
+                let next = self.0.neighbour(*word, g < 0.0);
+                tally.attempted += 1;
+                tally.lost += u64::from(next == *word);
+                *word = next;
+            }
+        }
+        self.0.decode(&words, numbers);
+        tally
+    }
+
     fn codes(&self, numbers: &[f32]) -> Vec<u8> {
         bytemuck::cast_slice(&self.words(numbers)).to_vec()
     }
@@ -153,6 +176,27 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn nudges_are_single_codes_and_cross_zero() {
+        let nudge = |name: &str, from: [f32; 4]| {
+            let grid = Formats::uniform(name.parse::<Format>().unwrap()).grid();
+            let mut numbers = from;
+            let tally = grid.nudge(&mut numbers, &[-2.0, 1.0, 0.9, 0.0], 1.0);
+            assert_eq!(tally.attempted, 2, "{name}");
+            numbers
+        };
+        assert_eq!(nudge("fixed8.4", [0.5; 4]), [0.5625, 0.4375, 0.5, 0.5]);
+        assert_eq!(nudge("fixed8.4", [0.0; 4]), [0.0625, -0.0625, 0.0, 0.0]);
+        let step = libm::exp2f(0.125);
+        let near = |x: f32, y: f32| (x - y).abs() <= 1e-4 * y.abs();
+        let [up, down, ..] = nudge("lns8.3", [1.0; 4]);
+        assert!(near(up, step) && near(down, 1.0 / step), "{up} {down}");
+        let [up, down, ..] = nudge("lns8.3", [0.0; 4]);
+        assert!(near(up, libm::exp2f(-63.0 / 8.0)) && down == -up, "{up} {down}");
+        // From the smallest number of either sign to zero.
+        assert_eq!(nudge("lns8.3", [-up, up, up, up])[..2], [0.0, 0.0]);
     }
 
     #[test]

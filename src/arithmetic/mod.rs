@@ -13,6 +13,7 @@
 //! A format's definition, to the bit, is the first thing in its file.
 
 mod affine;
+mod affine_rows;
 mod bf16;
 #[cfg(test)]
 mod conformance;
@@ -28,11 +29,13 @@ pub mod lns;
 mod matmul;
 mod rows;
 mod tanh;
+mod terms;
 mod update;
 
 use std::fmt;
 
 pub use affine::affine_scalar;
+pub use affine_rows::{OUTER_PAD, add_outer_products};
 pub use bf16::Bf16;
 pub use fixed::Fixed;
 pub use float::F32;
@@ -43,6 +46,7 @@ pub use lns::Lns;
 pub use matmul::{Matmul, matmul};
 use serde::{Deserialize, Serialize};
 pub use tanh::{tanh, tanh_slice};
+pub use terms::{Affine, Terms};
 pub use update::{Random, Tally, Update, UpdateRule};
 
 use crate::simd::{Level, leveled};
@@ -169,6 +173,68 @@ pub trait Arithmetic: Product {
         x: &[Self::Value],
         y: &mut [Self::Value],
     );
+
+    /// Many inputs through one layer: row k of `y` (K, O) is [`Arithmetic::layer`] of row k of `x`
+    /// (K, I), to the bit and whatever the other rows are, but that the row's `terms` are added
+    /// before the activation, each by [`Arithmetic::add_scaled`], in ascending order. `room` is for
+    /// copies in another order; what is in it does not matter.
+    ///
+    /// # Panics
+    /// If the lengths do not fit.
+    fn layers(
+        &self,
+        layer: &Affine<'_, Self::Value>,
+        terms: Option<&Terms<'_, Self::Value>>,
+        rows: usize,
+        x: &[Self::Value],
+        y: &mut [Self::Value],
+        _room: &mut Vec<Self::Value>,
+    ) {
+        let Affine { weights, bias, activation } = *layer;
+        let (inputs, outputs) = (x.len() / rows.max(1), y.len() / rows.max(1));
+        for row in 0..rows {
+            let x = &x[row * inputs..][..inputs];
+            let y = &mut y[row * outputs..][..outputs];
+            match terms {
+                None => self.layer(weights, bias, activation, x, y),
+                Some(terms) => {
+                    self.layer(weights, bias, None, x, y);
+                    self.add_terms(terms, row, activation, y);
+                }
+            }
+        }
+    }
+
+    /// Adds the terms of one row to its sums `y` (O), and applies the activation.
+    fn add_terms(
+        &self,
+        terms: &Terms<'_, Self::Value>,
+        row: usize,
+        activation: Option<Activation>,
+        y: &mut [Self::Value],
+    ) {
+        for term in 0..terms.count {
+            self.add_scaled(terms.number(row, term), terms.vector(row, term, y.len()), y);
+        }
+        if let Some(activation) = activation {
+            self.activate(activation, y);
+        }
+    }
+
+    /// `y += factor x`, element by element, with the roundings of a layer's sums.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    fn add_scaled(&self, factor: Self::Value, x: &[Self::Value], y: &mut [Self::Value]) {
+        assert_eq!(x.len(), y.len(), "slices of one length");
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = self.plus(*y, self.times(x, factor));
+        }
+    }
+
+    /// The next number of the format above `a`, or below it; the last one stays. Between the
+    /// smallest number of either sign and its negative lies zero, where the format has one.
+    fn neighbour(&self, a: Self::Value, above: bool) -> Self::Value;
 
     /// Applies `activation` to each element, in place.
     fn activate(&self, activation: Activation, y: &mut [Self::Value]);

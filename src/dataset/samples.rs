@@ -70,6 +70,18 @@ impl Samples {
         &self.inputs[index * self.width..(index + 1) * self.width]
     }
 
+    /// Writes the numbers that a sample's bytes stand for.
+    ///
+    /// # Panics
+    /// If there are not so many samples, or `numbers` is not as long as one.
+    pub fn read(&self, index: usize, numbers: &mut [f32]) {
+        let bytes = self.input(index);
+        assert_eq!(numbers.len(), bytes.len(), "a number for each byte");
+        for (x, &byte) in numbers.iter_mut().zip(bytes) {
+            *x = f32::from(byte) / 255.0;
+        }
+    }
+
     /// The class of a sample.
     ///
     /// # Panics

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::arithmetic::UpdateRule;
 use crate::dataset;
-use crate::method::evolution::{Evolution, EvolutionSettings, Search};
+use crate::method::evolution::{Evolution, EvolutionSettings, MemberSamples, Search};
 use crate::method::gradient::{Synchronous, SynchronousSettings};
 use crate::method::{Method, MethodError, Rank};
 use crate::network::{Architecture, LearnerSettings, initial_theta};
@@ -90,9 +90,17 @@ impl Experiment {
         }
         let samples = task.data().map_or(0, |data| data.training.len());
         let (members_per_worker, population, scale) = match &self.method {
-            MethodSection::Search { members: MembersSection { population, .. }, .. } => {
-                let group = self.method.search().map_or(1, |(_, keys)| keys.group_size());
-                (group, *population, format!("population {population}"))
+            MethodSection::Search {
+                members: MembersSection { population, samples: of, .. },
+                ..
+            } => {
+                let held = self.method.search().map_or(1, |(_, keys)| keys.written_out());
+                let mut scale = format!("population {population}");
+                if let Some(of) = of {
+                    validate::check_batch(of.batch_size, samples)?;
+                    scale += &format!(", {} samples each", of.batch_size);
+                }
+                (held, *population, scale)
             }
             MethodSection::Synchronous(method) => {
                 validate::check_batch(method.batch_size, samples)?;
@@ -132,7 +140,14 @@ impl Experiment {
                 let architecture = &plan.policy.architecture;
                 Ok(Box::new(Synchronous::new(settings, data.clone(), architecture, &theta)))
             }
-            (MethodSection::Search { members, .. }, None) => {
+            (MethodSection::Search { members, .. }, data) => {
+                let architecture = &plan.policy.architecture;
+                let samples =
+                    data.zip(members.samples.as_ref()).map(|(data, samples)| MemberSamples {
+                        data: data.clone(),
+                        batch_size: samples.batch_size,
+                        architecture: architecture.clone(),
+                    });
                 let settings = EvolutionSettings {
                     seed: self.seed,
                     episodes_per_member: members.episodes_per_member,
@@ -140,8 +155,9 @@ impl Experiment {
                     episode_cap: members.episode_cap,
                     action_noise: members.action_noise as f32,
                     normalize_observations: self.policy.normalize_observations,
-                    observation_size: plan.policy.architecture.inputs,
+                    observation_size: architecture.inputs,
                     behaviour_size: plan.behaviour_size,
+                    samples,
                 };
                 let mut evolution = Evolution::new(settings, self.search(plan, initial, rank)?);
                 if let Some(policy) = initial.filter(|_| self.policy.normalize_observations) {
@@ -149,10 +165,10 @@ impl Experiment {
                 }
                 Ok(Box::new(evolution))
             }
-            (method, _) => Err(MethodError::Mismatch {
+            (method, None) => Err(MethodError::Mismatch {
                 what: "method.name".into(),
                 found: format!("is {}", method.name()),
-                expected: "a search method for an environment, synchronous for a data set".into(),
+                expected: "a search method, because the task is an environment".into(),
             }),
         }
     }

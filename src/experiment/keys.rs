@@ -87,7 +87,7 @@ pub const KEYS: &[Key] = &[
     key(
         "method.sigma_schedule",
         "\"constant\"",
-        "constant, linear:END,N, cosine:END,N, exponential:RATE,FLOOR or step:RATE,N1,N2,...",
+        "constant, linear:END,N, cosine:END,N, exponential:RATE,FLOOR, inverse:RATE or step:RATE,N1,N2,...",
     ),
     key("method.episodes_per_member", "1", "episodes whose mean return is a member's return"),
     key(
@@ -162,7 +162,27 @@ pub const KEYS: &[Key] = &[
         "",
         "largest change of a standard deviation in a generation of pgpe, as a share [default: 0.2]",
     ),
-    key("method.batch_size", "", "samples of an update of a gradient method [default: 32]"),
+    key("method.rank", "", "rank of a weight matrix's perturbation under eggroll [default: 1]"),
+    key(
+        "method.step",
+        "",
+        "how eggroll's theta steps: optimizer, or threshold, by single codes of a narrow format [default: optimizer]",
+    ),
+    key(
+        "method.alpha",
+        "",
+        "share of the parameters that a step by threshold would move by chance [default: 1.0]",
+    ),
+    key(
+        "method.alpha_schedule",
+        "",
+        "how method.alpha changes; as method.sigma_schedule [default: inverse:0.015]",
+    ),
+    key(
+        "method.batch_size",
+        "",
+        "samples of an update of a gradient method, or of each member on a data set [default: 32]",
+    ),
     key("ga.parents", "", "members that have children [default: a tenth of the population]"),
     key("ga.elites", "", "members that go on unchanged [default: 1]"),
     key(
@@ -185,7 +205,7 @@ pub const KEYS: &[Key] = &[
     key(
         "optimizer.name",
         "\"adam\"",
-        "adam, sgd or clipup; on a data set sgd, which is the default there",
+        "adam, sgd or clipup; of gradient methods sgd, which is the default there",
     ),
     key("optimizer.learning_rate", "0.03", "the step size"),
     key(

@@ -46,16 +46,17 @@ impl Source {
             return Err(missing(
                 "no [stop]: the run would never end; add one or more of evaluation_return, \
                  generations, env_steps, wall_seconds, or for a data set of error_rate, epochs, \
-                 samples, updates, wall_seconds",
+                 samples, generations (of gradient methods, updates), wall_seconds",
             ));
         }
         let mut evaluation: EvaluationSection = self.section("evaluation")?;
         let EvaluationSection { every, every_env_steps, every_samples, every_epochs, .. } =
             evaluation;
         if [every, every_env_steps, every_samples, every_epochs] == [None; 4] {
-            match task.dataset {
-                Some(_) => evaluation.every_epochs = Some(1),
-                None => evaluation.every = Some(5),
+            if MethodSection::is_gradient(&self.method_name()) {
+                evaluation.every_epochs = Some(1);
+            } else {
+                evaluation.every = Some(5);
             }
         }
         let mut checkpoint: CheckpointSection = self.section("checkpoint")?;
@@ -144,6 +145,10 @@ impl Source {
     ) -> Result<T, ExperimentError> {
         let mut table = self.table.get(name).cloned().unwrap_or_else(|| Value::Table(Table::new()));
         for (path, text) in MethodSection::defaults(&self.method_name()) {
+            // Samples are no observations.
+            if self.is_of_data() && *path == "policy.normalize_observations" {
+                continue;
+            }
             if let (Some((section, key)), Value::Table(table)) = (path.split_once('.'), &mut table)
                 && section == name
                 && !table.contains_key(key)
@@ -183,7 +188,8 @@ impl Source {
         })
     }
 
-    fn is_of_data(&self) -> bool {
+    /// Whether the task is a data set.
+    pub(super) fn is_of_data(&self) -> bool {
         self.table.get("task").is_some_and(|task| task.get("dataset").is_some())
     }
 
@@ -211,13 +217,10 @@ impl Source {
             return Err(wrong(format!("one of {}", method::NAMES.join(", "))));
         }
         // Before its keys are read, which another method may not have.
-        match (self.is_of_data(), MethodSection::is_gradient(&name)) {
-            (true, false) => Err(wrong("\"synchronous\", because the task is a data set".into())),
-            (false, true) => {
-                Err(wrong("a search method, because the task is an environment".into()))
-            }
-            _ => MethodSection::read(&name, table, self),
+        if MethodSection::is_gradient(&name) && !self.is_of_data() {
+            return Err(wrong("a search method, because the task is an environment".into()));
         }
+        MethodSection::read(&name, table, self)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::fmt::Display;
 
-use super::{Experiment, ExperimentError, Master, MethodSection};
+use super::{ArithmeticSection, Experiment, ExperimentError, Master, MethodSection};
 use crate::arithmetic::UpdateRule;
-use crate::method::evolution::NoiseSource;
+use crate::method::evolution::{EpisodeCap, NoiseSource};
 use crate::optimizer;
 
 /// Members, or episodes of an evaluation: their outcomes are held in memory on every rank.
@@ -41,6 +41,16 @@ pub(super) fn check_batch(batch_size: usize, samples: usize) -> Result<(), Exper
     require((1..=samples).contains(&batch_size), "method.batch_size", batch_size, &expected)
 }
 
+/// Checks that a search method's theta is such that it can take its steps in other ways than plainly.
+fn check_update(arithmetic: &ArithmeticSection) -> Result<(), ExperimentError> {
+    if arithmetic.update == UpdateRule::Plain || arithmetic.master == Master::Format {
+        return Ok(());
+    }
+    let reason = "it is for a theta in a narrow format, and this one is kept in f32; add \
+                  arithmetic.master = \"format\", or leave it out";
+    Err(ExperimentError::Misplaced { key: "arithmetic.update".into(), reason: reason.into() })
+}
+
 /// Checks that task, method and the keys that go with them are of one kind.
 fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
     let Experiment { task, arithmetic, optimizer, evaluation, stop, .. } = experiment;
@@ -61,23 +71,36 @@ fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
             "optimizer.nesterov",
             "it belongs to data sets, and this task is an environment; leave it out",
         )?;
-        let kept = arithmetic.master == Master::Format;
-        let update = arithmetic.update != UpdateRule::Plain && !kept;
-        let reason = "it is for a theta in a narrow format, and this one is kept in f32; add \
-                      arithmetic.master = \"format\", or leave it out";
-        return none(update, "arithmetic.update", reason);
+        return check_update(arithmetic);
     }
     let of_episodes = "it belongs to environments, and this task is a data set; leave it out";
     none(evaluation.every_env_steps.is_some(), "evaluation.every_env_steps", of_episodes)?;
     none(stop.evaluation_return.is_some(), "stop.evaluation_return", of_episodes)?;
     none(stop.env_steps.is_some(), "stop.env_steps", of_episodes)?;
-    let counts = "a data set has no generations; give stop.epochs, stop.samples or stop.updates";
-    none(stop.generations.is_some(), "stop.generations", counts)?;
     none(task.fresh, "task.fresh", of_episodes)?;
     none(!task.options.is_empty(), "task.options", of_episodes)?;
     none(experiment.policy.action_bins.is_some(), "policy.action_bins", of_episodes)?;
     let normalize = experiment.policy.normalize_observations;
     none(normalize, "policy.normalize_observations", of_episodes)?;
+    if let MethodSection::Search { members, .. } = &experiment.method {
+        let takes = experiment.method.search().is_some_and(|(_, keys)| keys.takes_samples());
+        let expected = "a method that needs no episodes, because the task is a data set: \
+                        synchronous, openai-es, ars, eggroll, pgpe, snes or sep-cma-es";
+        let name = format!("{:?}", experiment.method.name());
+        require(takes, "method.name", name, expected)?;
+        let several = members.episodes_per_member != 1;
+        none(several, "method.episodes_per_member", of_episodes)?;
+        let capped = members.episode_cap != EpisodeCap::None;
+        none(capped, "method.episode_cap", of_episodes)?;
+        none(members.action_noise != 0.0, "method.action_noise", of_episodes)?;
+        let counts = "search methods count generations; give stop.generations";
+        none(stop.updates.is_some(), "stop.updates", counts)?;
+        none(optimizer.nesterov, "optimizer.nesterov", "it belongs to gradient methods")?;
+        return check_update(arithmetic);
+    }
+    let counts =
+        "gradient methods have no generations; give stop.epochs, stop.samples or stop.updates";
+    none(stop.generations.is_some(), "stop.generations", counts)?;
     let master = arithmetic.master == Master::Format;
     let reason = "gradient methods keep theta in arithmetic.elsewhere anyway; leave it out";
     none(master, "arithmetic.master", reason)?;

@@ -18,6 +18,7 @@ pub const NAMES: &[&str] = &[
     "openai-es",
     "ars",
     "cma-es",
+    "eggroll",
     "pgpe",
     "snes",
     "sep-cma-es",

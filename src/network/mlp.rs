@@ -1,7 +1,6 @@
 //! The multilayer perceptron, generic over the arithmetic of its numbers.
 
-use std::ops::Range;
-
+use super::aligned::Aligned;
 use super::products::{Products, weight_place};
 use super::{Architecture, Network, Operations};
 use crate::arithmetic::{Activation, Arithmetic, Formats, NotFinite};
@@ -57,30 +56,6 @@ struct Other {
     products: Products,
     front: Aligned<f32>,
     back: Aligned<f32>,
-}
-
-/// Values that start on a cache line, so that no vector register is loaded from two.
-struct Aligned<V> {
-    values: Vec<V>,
-    range: Range<usize>,
-}
-
-impl<V: Copy> Aligned<V> {
-    fn new(zero: V, length: usize) -> Self {
-        const LINE: usize = 64;
-        let values = vec![zero; length + LINE];
-        // Alignment concerns speed only: where it cannot be had, any start will do.
-        let start = values.as_ptr().align_offset(LINE).min(LINE);
-        Aligned { values, range: start..start + length }
-    }
-
-    fn get(&self) -> &[V] {
-        &self.values[self.range.clone()]
-    }
-
-    fn get_mut(&mut self) -> &mut [V] {
-        &mut self.values[self.range.clone()]
-    }
 }
 
 impl<A: Arithmetic> Mlp<A> {
@@ -180,7 +155,7 @@ impl<A: Arithmetic> Mlp<A> {
 
 impl<A: Arithmetic> Network for Mlp<A> {
     fn load(&mut self, theta: &[f32]) {
-        assert_eq!(theta.len(), self.parameters.range.len(), "theta has the network's P elements");
+        assert_eq!(theta.len(), self.parameters.len(), "theta has the network's P elements");
         self.is_finite = self.take(theta).is_ok();
     }
 

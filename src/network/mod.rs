@@ -3,16 +3,23 @@
 //! A network is generic inside (its numbers are of one [`Arithmetic`](crate::arithmetic)) and an
 //! object outside, with f32 at both ends: nothing above this floor is generic over the format.
 
+mod aligned;
+mod batch;
+mod factors;
 mod initial;
 mod layout;
 mod learner;
+mod loss;
 mod mlp;
 mod operations;
 mod products;
 
+pub use batch::{BatchNetwork, Row};
+pub use factors::{FactorLayout, LayerFactors};
 pub use initial::{Initial, initial_theta};
 pub use layout::{Layout, Tensor};
 pub use learner::{Batch, Diverged, Learner, LearnerSettings, Learnt};
+pub(crate) use loss::cross_entropy;
 pub use mlp::Mlp;
 pub use operations::Operations;
 

@@ -15,6 +15,7 @@ use super::power;
 /// | `linear:END,N` | from 1 straight to END over N generations, then END |
 /// | `cosine:END,N` | from 1 along half a cosine to END over N generations, then END |
 /// | `exponential:RATE,FLOOR` | RATE^g, never below FLOOR |
+/// | `inverse:RATE` | 1 / (RATE g + 1) |
 /// | `step:RATE,N1,N2,...` | RATE once for each N that has been reached |
 #[derive(Clone, Debug, PartialEq)]
 pub enum Schedule {
@@ -40,6 +41,11 @@ pub enum Schedule {
         rate: f64,
         /// Smallest factor.
         floor: f64,
+    },
+    /// One over a straight line.
+    Inverse {
+        /// By how much the line rises in a generation.
+        rate: f64,
     },
     /// Sudden changes.
     Step {
@@ -70,6 +76,7 @@ impl Schedule {
                 end + (1.0 - end) * 0.5 * (1.0 + libm::cos(turn))
             }
             Schedule::Exponential { rate, floor } => power(*rate, generations).max(*floor),
+            Schedule::Inverse { rate } => 1.0 / (rate * generations as f64 + 1.0),
             Schedule::Step { rate, at } => {
                 power(*rate, at.iter().filter(|&&change| generations >= change).count() as u64)
             }
@@ -86,7 +93,7 @@ fn remaining(generations: u64, over: u64) -> f64 {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a schedule; expected constant, linear:END,N, cosine:END,N, \
-     exponential:RATE,FLOOR or step:RATE,N1,N2,... with END, RATE and FLOOR >= 0 and N >= 1"
+     exponential:RATE,FLOOR, inverse:RATE or step:RATE,N1,N2,... with END, RATE and FLOOR >= 0 and N >= 1"
 )]
 pub struct ScheduleError(String);
 
@@ -113,6 +120,7 @@ impl FromStr for Schedule {
             ("exponential", 2) => {
                 factor(0).zip(factor(1)).map(|(rate, floor)| Schedule::Exponential { rate, floor })
             }
+            ("inverse", 1) => factor(0).map(|rate| Schedule::Inverse { rate }),
             ("step", 2..) => factor(0)
                 .zip(arguments[1..].iter().map(whole).collect())
                 .map(|(rate, at)| Schedule::Step { rate, at }),
@@ -129,6 +137,7 @@ impl fmt::Display for Schedule {
             Schedule::Linear { end, over } => write!(f, "linear:{end},{over}"),
             Schedule::Cosine { end, over } => write!(f, "cosine:{end},{over}"),
             Schedule::Exponential { rate, floor } => write!(f, "exponential:{rate},{floor}"),
+            Schedule::Inverse { rate } => write!(f, "inverse:{rate}"),
             Schedule::Step { rate, at } => {
                 write!(f, "step:{rate}")?;
                 at.iter().try_for_each(|change| write!(f, ",{change}"))
@@ -163,6 +172,7 @@ mod tests {
             ("cosine:0.2,100", 100, 0.2),
             ("exponential:0.5,0.1", 2, 0.25),
             ("exponential:0.5,0.1", 20, 0.1),
+            ("inverse:0.015", 200, 0.25),
             ("step:0.1,30,60", 29, 1.0),
             ("step:0.1,30,60", 60, 0.01),
         ] {
@@ -185,6 +195,7 @@ mod tests {
             "constant:1",
             "exponential:-1,0",
             "linear:nan,4",
+            "inverse:-1",
         ] {
             let error = text.parse::<Schedule>().unwrap_err().to_string();
             assert!(error.contains("linear:END,N"), "{error}");

@@ -61,6 +61,11 @@ impl Policy {
         self.filter.clone_from(filter);
     }
 
+    /// The filter in use.
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
     /// The action for an observation (O), with exploration noise if there is any. Allocates
     /// nothing. Class A.
     ///
@@ -117,7 +122,8 @@ impl ActionNoise {
         self.start(self.generation, self.episode);
     }
 
-    fn add_to(&mut self, outputs: &mut [f32]) {
+    /// Adds the stream's next numbers to the outputs.
+    pub(crate) fn add_to(&mut self, outputs: &mut [f32]) {
         for output in outputs {
             if self.next == BLOCK {
                 let Self { noise, generation, episode, block, buffer, .. } = self;

@@ -94,13 +94,18 @@ impl Console {
     }
 
     fn status(&self, row: &Row) -> String {
-        let (mut line, unit) = match row.interval.returns {
-            Some(returns) => {
-                (format!("generation {}  return {}", row.generation, number(returns.mean)), "steps")
+        let mut line = match row.interval.updates {
+            0 => format!("generation {}", row.generation),
+            _ => format!("update {}", row.updates),
+        };
+        let unit = match (row.interval.loss, row.interval.returns) {
+            (None, Some(returns)) => {
+                line += &format!("  return {}", number(returns.mean));
+                "steps"
             }
-            None => {
-                let loss = row.interval.loss.unwrap_or(f64::NAN);
-                (format!("update {}  loss {loss:.4}", row.updates), "samples")
+            (loss, _) => {
+                line += &format!("  loss {:.4}", loss.unwrap_or(f64::NAN));
+                "samples"
             }
         };
         match self.evaluation {
@@ -211,7 +216,7 @@ impl Recorder for Console {
 
 /// What the rate counts: environment steps, or samples.
 fn work(row: &Row) -> u64 {
-    if row.interval.returns.is_some() { row.env_steps } else { row.samples }
+    if row.interval.samples > 0 { row.samples } else { row.env_steps }
 }
 
 fn percent(share: f64) -> String {

@@ -173,12 +173,11 @@ impl Row {
         let returns = interval.returns;
         let whole = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
         // Empty, not 0, where the method has no such thing.
-        let episodic = |number: u64| whole(returns.map(|_| number));
-        let sampled = |number: u64| whole((interval.updates > 0).then_some(number));
+        let given = |number: u64, by: u64| whole((by > 0).then_some(number));
         [
             self.generation.to_string(),
-            episodic(self.env_steps),
-            episodic(self.episodes),
+            given(self.env_steps, interval.episodes),
+            given(self.episodes, interval.episodes),
             float(Some(self.wall_seconds)),
             float(returns.map(|r| r.mean)),
             float(returns.map(|r| r.std)),
@@ -202,9 +201,9 @@ impl Row {
             self.bytes_sent.to_string(),
             String::new(),
             self.theta_hash.clone(),
-            sampled(self.samples),
-            sampled(self.updates),
-            episodic(interval.faulted_members),
+            given(self.samples, interval.samples),
+            given(self.updates, interval.updates),
+            whole(returns.map(|_| interval.faulted_members)),
             whole(interval.episode_cap.map(u64::from)),
             whole(interval.lost_updates),
             float(errors.map(|e| e.test_error)),

@@ -76,6 +76,12 @@ impl Hand {
         Some(piece)
     }
 
+    /// One more piece for a thread that has `held` slots at work, unless the other threads should
+    /// get what is left.
+    pub fn another(&mut self, held: usize) -> Option<Piece> {
+        if held * (self.threads - 1) < self.slots_left { self.take() } else { None }
+    }
+
     /// Whether now is the time to ask for more, and takes note that it is done.
     ///
     /// A rank asks when its last piece has been begun, so that the answer comes before a thread is
@@ -143,6 +149,16 @@ mod tests {
         let lengths: Vec<usize> =
             std::iter::from_fn(|| hand.take()).map(|piece| piece.slots.len()).collect();
         assert_eq!(lengths, [2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn a_thread_with_slots_at_work_gets_more_only_while_enough_is_left_for_the_others() {
+        let mut alone = Hand::new(1, 2, 0..3, true);
+        assert!((0..3).all(|held| alone.another(100 * held).is_some()));
+        let mut hand = Hand::new(3, 1, 0..10, false);
+        assert!(hand.another(4).is_some(), "4 for each of two others are left");
+        assert!(hand.another(5).is_none(), "9 are left");
+        assert!(hand.another(0).is_some());
     }
 
     #[test]

@@ -19,4 +19,4 @@ mod share_out;
 pub use deck::{Deck, dealt_together};
 pub use episodes::{play_and_see, play_numbered};
 pub use hand::{Hand, Piece};
-pub use share_out::{Share, gather_numbered, share_out};
+pub use share_out::{Share, Supply, gather_numbered, share_out, share_out_supplies};

@@ -83,6 +83,18 @@ impl Table {
         }
     }
 
+    /// One more piece for a thread that has `held` slots at work, if there is one for it now.
+    fn another(&self, held: usize) -> Option<Piece> {
+        let mut state = self.lock();
+        if state.called_off {
+            return None;
+        }
+        let piece = state.hand.another(held)?;
+        state.begun += 1;
+        self.tell_main(&state);
+        Some(piece)
+    }
+
     /// Wakes the main thread if it may want to ask. Not otherwise: it would take a core from a
     /// thread that plays.
     fn tell_main(&self, state: &State) {
@@ -108,6 +120,29 @@ impl Drop for Presence<'_> {
     }
 }
 
+/// Where one thread gets its pieces, none of which another thread gets.
+pub struct Supply<'a> {
+    table: &'a Table,
+    /// Time spent waiting for pieces. Class C.
+    pub waited: Duration,
+}
+
+impl Supply<'_> {
+    /// The next piece. Waits for it if more may come, and is nothing if none will.
+    pub fn next(&mut self) -> Option<Piece> {
+        let began = Instant::now();
+        let piece = self.table.take();
+        self.waited += began.elapsed();
+        piece
+    }
+
+    /// One more piece beside `held` slots at work, if there is one now and the other threads are not
+    /// short of them.
+    pub fn another(&mut self, held: usize) -> Option<Piece> {
+        self.table.another(held)
+    }
+}
+
 /// Plays `groups` groups of `slots` slots each on all threads of all ranks. `play` is called with
 /// pieces that no other call gets, and pushes one result for each slot, in slot order.
 ///
@@ -124,6 +159,33 @@ pub fn share_out<T: Send>(
     groups: usize,
     slots: usize,
     play: impl Fn(&mut Worker, &Piece, &mut Vec<T>) + Sync,
+) -> Result<Share<T>, CommError> {
+    share_out_supplies(comm, crew, groups, slots, |worker, supply| {
+        let mut mine = Vec::new();
+        while let Some(piece) = supply.next() {
+            let mut results = Vec::with_capacity(piece.slots.len());
+            play(worker, &piece, &mut results);
+            debug_assert_eq!(results.len(), piece.slots.len());
+            mine.push((piece, results));
+        }
+        mine
+    })
+}
+
+/// As [`share_out`], for threads that have several pieces at work: `play` is called once on each,
+/// takes pieces until there is none, and returns the results of their slots, in slot order.
+///
+/// # Errors
+/// If another rank fails.
+///
+/// # Panics
+/// If `play` panics.
+pub fn share_out_supplies<T: Send>(
+    comm: &dyn Communicator,
+    crew: &Crew,
+    groups: usize,
+    slots: usize,
+    play: impl Fn(&mut Worker, &mut Supply<'_>) -> Vec<(Piece, Vec<T>)> + Sync,
 ) -> Result<Share<T>, CommError> {
     let deck = Deck::new(groups, comm.size());
     let own = Deck::own(groups, comm.rank(), comm.size());
@@ -142,13 +204,7 @@ pub fn share_out<T: Send>(
     let dealt = crew.broadcast_while(
         |worker| {
             let _presence = Presence(&table);
-            let mut mine = Vec::new();
-            while let Some(piece) = table.take() {
-                let mut results = Vec::with_capacity(piece.slots.len());
-                play(worker, &piece, &mut results);
-                debug_assert_eq!(results.len(), piece.slots.len());
-                mine.push((piece, results));
-            }
+            let mut mine = play(worker, &mut Supply { table: &table, waited: Duration::ZERO });
             played.lock().unwrap_or_else(PoisonError::into_inner).append(&mut mine);
         },
         || {

@@ -1,6 +1,6 @@
 //! One episode: a policy in an environment, from reset to the end.
 
-use es_envs::{Env, EnvError};
+use es_envs::{Action, Env, EnvError};
 
 use crate::policy::{ActionNoise, EpisodeSums, NotFinite, Policy};
 
@@ -75,6 +75,37 @@ pub enum Fault {
     Panic(String),
 }
 
+impl Episode {
+    /// The episode at its end, if its return is finite.
+    pub(super) fn finished(self) -> Result<Episode, Fault> {
+        if self.total_reward.is_finite() {
+            Ok(self)
+        } else {
+            Err(Fault::Return { steps: self.steps, total_reward: self.total_reward })
+        }
+    }
+}
+
+/// Who plays.
+pub(super) trait Actor {
+    /// As [`Policy::act`].
+    fn act(
+        &mut self,
+        observation: &[f32],
+        noise: Option<&mut ActionNoise>,
+    ) -> Result<Action<'_>, NotFinite>;
+}
+
+impl Actor for Policy {
+    fn act(
+        &mut self,
+        observation: &[f32],
+        noise: Option<&mut ActionNoise>,
+    ) -> Result<Action<'_>, NotFinite> {
+        Policy::act(self, observation, noise)
+    }
+}
+
 /// Plays one episode. Allocates nothing. As repeatable as the environment: class A for the
 /// built-in ones.
 ///
@@ -84,7 +115,7 @@ pub enum Fault {
 /// If the environment fails, or anything turns NaN or infinite.
 pub(super) fn play(
     env: &mut dyn Env,
-    policy: &mut Policy,
+    policy: &mut impl Actor,
     observation: &mut [f32],
     request: &mut EpisodeRequest<'_>,
 ) -> Result<Episode, Fault> {
@@ -111,9 +142,5 @@ pub(super) fn play(
             break;
         }
     }
-    if episode.total_reward.is_finite() {
-        Ok(episode)
-    } else {
-        Err(Fault::Return { steps: episode.steps, total_reward: episode.total_reward })
-    }
+    episode.finished()
 }

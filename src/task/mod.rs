@@ -1,10 +1,12 @@
 //! What is optimised: the return of an environment's episodes, or the loss on a data set's samples.
 
 mod episode;
+mod lock_step;
 mod second_opinion;
 mod worker;
 
 pub use episode::{Episode, EpisodeRequest, Fault, Frame};
+pub use lock_step::{Entry, Programme, Together};
 pub use worker::{PolicyPlan, Worker, WorkerError};
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +15,17 @@ use es_envs::{ActionSpace, Env, EnvError, Provider, Setting, Spec};
 
 use self::second_opinion::SecondOpinion;
 use crate::dataset::DataSet;
+
+/// How often an episode is played whose environment's process is lost: a process that dies by
+/// itself will soon be lucky, an episode that kills every process is at fault.
+const ATTEMPTS: u32 = 4;
+
+/// Environments that a thread steps in lock step, where they are cheap; more would not fill the
+/// registers any better.
+const MANY_LANES: usize = 64;
+
+/// The same, where an environment is large.
+const FEW_LANES: usize = 16;
 
 /// A task: where environments come from, and what they look like.
 ///
@@ -28,6 +41,8 @@ pub struct Task {
     /// Replays a few episodes elsewhere; not for environments that the conformance tests of this
     /// program cover.
     second_opinion: Option<Arc<SecondOpinion>>,
+    /// Environments that a thread steps in lock step, if it does. Never changes a result.
+    lanes: usize,
     /// The samples, if it has those and no episodes.
     data: Option<Arc<DataSet>>,
 }
@@ -42,7 +57,7 @@ impl Task {
         make: impl Fn() -> Result<E, EnvError> + Send + Sync + 'static,
     ) -> Result<Self, EnvError> {
         let task = Self::boxed(move || Ok(Box::new(make()?) as Box<dyn Env>))?;
-        Ok(Task { second_opinion: Some(Arc::default()), ..task })
+        Ok(Task { second_opinion: Some(Arc::default()), lanes: FEW_LANES, ..task })
     }
 
     /// The task of a registered environment, by its id.
@@ -50,10 +65,17 @@ impl Task {
     /// # Errors
     /// If there is no such environment or it cannot be made here.
     pub fn registered(id: &str, setting: Setting) -> Result<Self, EnvError> {
-        let ours = matches!(es_envs::provider(id)?, Provider::BuiltIn | Provider::Mujoco);
+        let provider = es_envs::provider(id)?;
+        let ours = matches!(provider, Provider::BuiltIn | Provider::Mujoco);
+        let lanes = match provider {
+            Provider::BuiltIn => MANY_LANES,
+            // Each is a process.
+            Provider::Gymnasium => 1,
+            _ => FEW_LANES,
+        };
         let id = id.to_owned();
         let task = Self::boxed(move || es_envs::make(&id, &setting))?;
-        Ok(Task { second_opinion: (!ours).then(Arc::default), ..task })
+        Ok(Task { second_opinion: (!ours).then(Arc::default), lanes, ..task })
     }
 
     fn boxed(
@@ -66,6 +88,7 @@ impl Task {
             first: Arc::new(Mutex::new(Some(first))),
             fresh: false,
             second_opinion: None,
+            lanes: 1,
             data: None,
         })
     }
@@ -83,6 +106,7 @@ impl Task {
             first: Arc::default(),
             fresh: false,
             second_opinion: None,
+            lanes: 1,
             data: Some(data),
         }
     }

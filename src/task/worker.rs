@@ -5,14 +5,11 @@ use std::time::Duration;
 use es_envs::{Env, EnvError};
 
 use super::episode::play;
-use super::{Episode, EpisodeRequest, Fault, Frame, Task};
+use super::lock_step::{LockStep, Notes, Programme, Together};
+use super::{ATTEMPTS, Episode, EpisodeRequest, Fault, Frame, Task};
 use crate::network::Architecture;
 use crate::panics;
 use crate::policy::{ActionRule, EpisodeSums, Policy, Statistics};
-
-/// How often an episode is played whose environment's process is lost: a process that dies by
-/// itself will soon be lucky, an episode that kills every process is at fault.
-const ATTEMPTS: u32 = 4;
 
 /// What a policy for a task is made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +58,9 @@ pub struct Worker {
     observation: Vec<f32>,
     behaviour: Vec<f32>,
     sums: EpisodeSums,
+    plan: PolicyPlan,
+    /// Its other environments, if it has played in lock step.
+    lock_step: Option<LockStep>,
 }
 
 impl Worker {
@@ -82,6 +82,8 @@ impl Worker {
             observation: vec![0.0; observation_size],
             behaviour: vec![0.0; task.spec().behaviour_size],
             sums: EpisodeSums::new(observation_size),
+            plan: plan.clone(),
+            lock_step: None,
         })
     }
 
@@ -146,6 +148,16 @@ impl Worker {
         }
         self.sums = sums;
         result
+    }
+
+    /// Plays training episodes of many members around one theta in lock step, each as if it were
+    /// alone, with the filter that its policy has.
+    pub fn play_together(&mut self, together: &Together<'_>, programme: &mut dyn Programme) {
+        let Worker { task, plan, policy, lock_step, statistics, warnings, .. } = self;
+        let lock_step = lock_step.get_or_insert_with(|| LockStep::new(task, plan, together.rank));
+        lock_step.network.load(together.theta);
+        lock_step.filter.clone_from(policy.filter());
+        lock_step.play(together, programme, &mut Notes { statistics, warnings });
     }
 
     /// Plays an episode, and again if the environment's process is lost in it.

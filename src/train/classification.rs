@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::comm::{CommError, all_gather_equal, share};
 use crate::dataset::{DataSet, Samples};
 use crate::method::Rank;
-use crate::network::{Architecture, largest};
+use crate::network::{Architecture, Row, largest};
 use crate::record::Classification;
 
 /// Samples that a thread judges at a time.
@@ -48,20 +48,21 @@ fn count_wrong(
     samples: &Samples,
     range: std::ops::Range<usize>,
 ) -> u64 {
-    let mut network = architecture.network();
+    let mut network = architecture.batch_network(0);
     network.load(theta);
-    let mut input = vec![0.0; architecture.inputs];
-    let mut outputs = vec![0.0; architecture.outputs];
-    let mut wrong = 0;
-    for index in range {
-        for (x, &byte) in input.iter_mut().zip(samples.input(index)) {
-            *x = f32::from(byte) / 255.0;
-        }
-        network.forward(&input, &mut outputs);
-        let answer = largest(&outputs);
-        // Outputs that are not numbers are no answer.
-        let right = answer == usize::from(samples.label(index)) && !outputs[answer].is_nan();
-        wrong += u64::from(!right);
+    let mut inputs = vec![0.0; range.len() * architecture.inputs];
+    for (index, input) in range.clone().zip(inputs.chunks_mut(architecture.inputs)) {
+        samples.read(index, input);
     }
-    wrong
+    let rows: Vec<Row> =
+        (0..range.len()).map(|input| Row { input, place: 0, scale: 0.0 }).collect();
+    let mut outputs = vec![0.0; range.len() * architecture.outputs];
+    network.forward(&rows, &inputs, &mut outputs);
+    let judged = range.zip(outputs.chunks(architecture.outputs));
+    let is_wrong = |&(index, outputs): &(usize, &[f32])| {
+        let answer = largest(outputs);
+        // Outputs that are not numbers are no answer.
+        answer != usize::from(samples.label(index)) || outputs[answer].is_nan()
+    };
+    judged.filter(is_wrong).count() as u64
 }

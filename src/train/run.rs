@@ -193,9 +193,13 @@ impl Run<'_> {
         if let Some(data) = self.session.task.data() {
             let samples = data.training.len() as u64;
             let passed = |every: u64| self.counters.samples / every > samples_before / every;
-            let by_updates =
-                evaluation.every.is_some_and(|every| self.counters.updates.is_multiple_of(every));
-            return by_updates
+            // A search method has no updates, a gradient method never none.
+            let count = match self.counters.updates {
+                0 => self.counters.generation,
+                updates => updates,
+            };
+            let by_count = evaluation.every.is_some_and(|every| count.is_multiple_of(every));
+            return by_count
                 || evaluation.every_samples.is_some_and(passed)
                 || evaluation.every_epochs.is_some_and(|epochs| passed(epochs * samples));
         }

@@ -13,7 +13,7 @@ use crate::task::PolicyPlan;
 const SAMPLES: usize = 1000;
 
 /// The work of the method's theta, on this rank alone: forward passes of one evaluation episode or
-/// of some test samples, and for a data set a step on the first training samples. Nothing that is
+/// of some test samples, and of a gradient method a step on the first training samples. Nothing that is
 /// trained changes.
 pub(super) fn count(
     session: &Session<'_>,
@@ -57,11 +57,11 @@ fn of_samples(
     let mut network = architecture.network();
     network.load(theta);
     network.count();
-    let mut outputs = vec![0.0; architecture.outputs];
+    let (mut input, mut outputs) =
+        (vec![0.0; architecture.inputs], vec![0.0; architecture.outputs]);
     let samples = data.test.len().min(SAMPLES);
     for index in 0..samples {
-        let input: Vec<f32> =
-            data.test.input(index).iter().map(|&byte| f32::from(byte) / 255.0).collect();
+        data.test.read(index, &mut input);
         network.forward(&input, &mut outputs);
     }
     let formats = architecture.formats;
@@ -71,6 +71,10 @@ fn of_samples(
         formats,
         operations: network.counted(),
     };
+    if batch == 0 {
+        // A search method takes no step on samples.
+        return vec![forward];
+    }
     let last = batch.min(data.training.len());
     let inputs: Vec<&[u8]> = (0..last).map(|index| data.training.input(index)).collect();
     let labels: Vec<u8> = (0..last).map(|index| data.training.label(index)).collect();

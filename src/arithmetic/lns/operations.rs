@@ -30,6 +30,15 @@ impl Arithmetic for Lns {
         }
     }
 
+    fn neighbour(&self, a: i16, above: bool) -> i16 {
+        if a == ZERO {
+            return self.word(!above, -self.max());
+        }
+        // Away from zero the logarithm goes up; below the smallest, `word` gives zero.
+        let step = if is_negative(a) == above { -1 } else { 1 };
+        self.word(is_negative(a), i32::from(a >> 1) + step)
+    }
+
     fn negative(&self, a: i16) -> i16 {
         if a == ZERO { ZERO } else { a ^ 1 }
     }
@@ -127,6 +136,18 @@ impl Arithmetic for Lns {
 
     fn scale(&self, factor: f32, x: &[i16], to: &mut [i16]) {
         kernel::scale(self.bits, self.nearest(f64::from(factor)), x, to);
+    }
+
+    fn add_scaled(&self, factor: i16, x: &[i16], y: &mut [i16]) {
+        assert_eq!(x.len(), y.len(), "slices of one length");
+        const PIECE: usize = 256;
+        let (mut products, mut sums) = ([ZERO; PIECE], [ZERO; PIECE]);
+        for (x, y) in x.chunks(PIECE).zip(y.chunks_mut(PIECE)) {
+            let (products, sums) = (&mut products[..x.len()], &mut sums[..x.len()]);
+            kernel::scale(self.bits, factor, x, products);
+            kernel::add(&self.tables.addition, self.bits, y, products, sums);
+            y.copy_from_slice(sums);
+        }
     }
 
     fn round_stochastically(&self, value: f64, random: u32) -> i16 {

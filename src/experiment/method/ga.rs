@@ -224,6 +224,10 @@ impl RandomSearchSection {
 }
 
 impl SearchKeys for GaSection {
+    fn takes_samples(&self) -> bool {
+        false
+    }
+
     fn group_size(&self) -> usize {
         1
     }
@@ -274,6 +278,10 @@ impl SearchKeys for GaSection {
 }
 
 impl SearchKeys for RandomSearchSection {
+    fn takes_samples(&self) -> bool {
+        false
+    }
+
     fn group_size(&self) -> usize {
         1
     }

@@ -8,6 +8,7 @@
 mod ars;
 mod cma_es;
 mod deviations;
+mod eggroll;
 mod ga;
 mod members;
 mod ns_es;
@@ -21,8 +22,9 @@ mod synchronous;
 pub use ars::ArsSection;
 pub use cma_es::CmaEsSection;
 pub use deviations::DeviationsSection;
+pub use eggroll::{EggrollSection, StepRule};
 pub use ga::{GaSection, GaTable, RandomSearchSection};
-pub use members::MembersSection;
+pub use members::{MembersSection, SamplesSection};
 pub use ns_es::{Archiving, NoveltySection};
 pub use openai_es::OpenaiEsSection;
 pub use pairs::PairsSection;
@@ -63,6 +65,8 @@ pub enum SearchSection {
     CmaEs(CmaEsSection),
     /// `name = "ns-es"`, `"nsr-es"` or `"nsra-es"`
     Novelty(NoveltySection),
+    /// `name = "eggroll"`
+    Eggroll(EggrollSection),
     /// `name = "openai-es"`
     OpenaiEs(OpenaiEsSection),
     /// `name = "ga"`
@@ -106,6 +110,11 @@ pub trait SearchKeys {
     /// If it cannot be set up.
     fn build(&self, setup: Setup<'_>) -> Result<Box<dyn Search>, MethodError>;
 
+    /// Members whose parameters a thread writes out at a time.
+    fn written_out(&self) -> usize {
+        self.group_size()
+    }
+
     /// Vectors as long as theta that every rank keeps, beside theta.
     fn slots(&self, experiment: &Experiment) -> usize;
 
@@ -117,6 +126,11 @@ pub trait SearchKeys {
     /// Whether members are compared by their behaviours, which not every environment tells.
     fn wants_behaviours(&self) -> bool {
         false
+    }
+
+    /// Whether members may be judged on a data set's samples, and not only in episodes.
+    fn takes_samples(&self) -> bool {
+        true
     }
 
     /// What the user should know of its costs, for `es-train check`.
@@ -185,6 +199,7 @@ impl MethodSection {
                 SearchSection::Ars(_) => "ars",
                 SearchSection::CmaEs(_) => "cma-es",
                 SearchSection::Novelty(keys) => keys.kind.name(),
+                SearchSection::Eggroll(_) => "eggroll",
                 SearchSection::OpenaiEs(_) => "openai-es",
                 SearchSection::Ga(_) => "ga",
                 SearchSection::RandomSearch(_) => "random-search",
@@ -226,7 +241,7 @@ impl MethodSection {
         if Self::is_gradient(name) {
             return Ok(MethodSection::Synchronous(source.keys(table)?));
         }
-        let members = source.part(&mut table)?;
+        let members = MembersSection::read(&mut table, source)?;
         let keys = match name {
             "ars" => SearchSection::Ars(ArsSection::read(table, source)?),
             "cma-es" => SearchSection::CmaEs(source.keys(table)?),
@@ -240,6 +255,7 @@ impl MethodSection {
             "pgpe" => SearchSection::Pgpe(PgpeSection::read(table, source)?),
             "snes" => SearchSection::Snes(SnesSection::read(table, source)?),
             "sep-cma-es" => SearchSection::SepCmaEs(SepCmaEsSection::read(table, source)?),
+            "eggroll" => SearchSection::Eggroll(EggrollSection::read(table, source)?),
             // The only other name.
             _ => SearchSection::OpenaiEs(OpenaiEsSection::read(table, source)?),
         };
@@ -276,6 +292,7 @@ impl SearchSection {
             SearchSection::Ars(keys) => keys,
             SearchSection::CmaEs(keys) => keys,
             SearchSection::Novelty(keys) => keys,
+            SearchSection::Eggroll(keys) => keys,
             SearchSection::OpenaiEs(keys) => keys,
             SearchSection::Pgpe(keys) => keys,
             SearchSection::Snes(keys) => keys,

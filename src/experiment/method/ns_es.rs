@@ -117,6 +117,10 @@ impl NoveltySection {
 }
 
 impl SearchKeys for NoveltySection {
+    fn takes_samples(&self) -> bool {
+        false
+    }
+
     fn group_size(&self) -> usize {
         2
     }

@@ -37,6 +37,19 @@ pub struct CentreSettings {
     pub kept_in: Option<(Formats, UpdateRule)>,
 }
 
+/// How a direction becomes a step.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Move {
+    /// By the optimizer.
+    Optimizer,
+    /// One code of the narrow format for each parameter whose direction is at least `least` long.
+    OneCode {
+        least: f32,
+        /// What is told as the step size.
+        alpha: f64,
+    },
+}
+
 /// How theta is kept in a narrow format.
 struct Kept {
     grid: Box<dyn Grid>,
@@ -139,18 +152,33 @@ impl Centre {
         }
     }
 
-    /// Steps along the direction, upwards, and leaves it overwritten: step `number` of this theta,
-    /// from 1. Collective; class A.
+    /// Steps along the direction by the optimizer; see [`Centre::step_by`].
     pub fn step(
         &mut self,
         rank: &Rank<'_>,
         generation: u64,
         number: u64,
     ) -> Result<Stepped, MethodError> {
+        self.step_by(rank, generation, number, Move::Optimizer)
+    }
+
+    /// Steps along the direction, upwards, and leaves it overwritten: step `number` of this theta,
+    /// from 1. Collective; class A.
+    pub fn step_by(
+        &mut self,
+        rank: &Rank<'_>,
+        generation: u64,
+        number: u64,
+        by: Move,
+    ) -> Result<Stepped, MethodError> {
         let CentreSettings { seed, weight_decay, ref optimizer, .. } = self.settings;
         let CentreSettings { learning_rate, warmup, ref learning_rate_schedule, .. } =
             self.settings;
         let learning_rate = learning_rate_schedule.step_size(learning_rate, generation, warmup);
+        let (learning_rate, least) = match by {
+            Move::Optimizer => (learning_rate, None),
+            Move::OneCode { least, alpha } => (alpha, Some(least)),
+        };
         let optimizer = optimizer.as_ref();
         let mine = self.slices.mine();
 
@@ -176,12 +204,13 @@ impl Centre {
             self.slices.each_block(rank.crew, parts, slots, |block, [theta, gradient], slots| {
                 let mut before = [0.0; BLOCK];
                 before[..theta.len()].copy_from_slice(theta);
-                let tally = match kept {
-                    Some(kept) => {
+                let tally = match (kept, least) {
+                    (Some(kept), Some(least)) => kept.grid.nudge(theta, gradient, least),
+                    (Some(kept), None) => {
                         let random = Random { seed, step: info.number, first: block * BLOCK };
                         kept.step(optimizer, info, gradient, slots, theta, random)
                     }
-                    None => {
+                    (None, _) => {
                         optimizer.step(info, gradient, slots, theta);
                         Tally::default()
                     }

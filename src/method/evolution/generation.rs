@@ -14,15 +14,17 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::exchange::{Gathered, Report, exchange, exchange_texts};
-use super::{Outcome, Search, StepNorms};
+use super::lock_step::Round;
+use super::samples::{Judged, Jury};
+use super::{MemberSamples, Outcome, Search, StepNorms};
 use crate::comm::CommError;
 use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank, Returns};
 use crate::network::Architecture;
 use crate::noise::Noise;
 use crate::policy::{ActionNoise, Statistics};
-use crate::schedule::{Piece, Share, dealt_together, share_out};
+use crate::schedule::{Piece, Share, dealt_together, share_out, share_out_supplies};
 use crate::seed::{Purpose, derive};
-use crate::task::{Episode, EpisodeRequest, Fault, Worker};
+use crate::task::{Episode, EpisodeRequest, Fault, Together, Worker};
 
 /// Which members meet the same episodes in a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +68,8 @@ pub struct EvolutionSettings {
     pub observation_size: usize,
     /// B, the size of a behaviour.
     pub behaviour_size: usize,
+    /// What members are judged on instead of episodes, if the task is a data set.
+    pub samples: Option<MemberSamples>,
 }
 
 /// What came of one episode of a member.
@@ -78,13 +82,13 @@ struct Played {
 
 /// A search method at work.
 pub struct Evolution {
-    settings: EvolutionSettings,
-    search: Box<dyn Search>,
+    pub(super) settings: EvolutionSettings,
+    pub(super) search: Box<dyn Search>,
     statistics: Statistics,
     /// Generations done.
-    generation: u64,
+    pub(super) generation: u64,
     /// Cap of the next generation's episodes.
-    cap: Option<u32>,
+    pub(super) cap: Option<u32>,
 }
 
 impl Evolution {
@@ -106,6 +110,9 @@ impl Evolution {
     /// Members that are dealt together on so many ranks: a whole group of the search, or one.
     fn together(&self, ranks: usize) -> usize {
         let size = self.search.group_size();
+        if self.settings.samples.is_some() {
+            return size;
+        }
         dealt_together(self.search.population() / size, size, ranks)
     }
 
@@ -117,6 +124,14 @@ impl Evolution {
     /// Evaluates all members with all threads of all ranks. Gives the outcomes of the groups that
     /// fell to this rank, their behaviours, and the first fault's reason.
     fn evaluate(&self, rank: &Rank<'_>) -> Result<Evaluated, CommError> {
+        if let Some(samples) = &self.settings.samples {
+            let EvolutionSettings { seed, episode_seeds, .. } = self.settings;
+            let search = self.search.as_ref();
+            let generation = self.generation;
+            let jury = Jury { samples, search, seed, episode_seeds, generation };
+            let Judged { outcomes, fault, busy } = jury.judge(rank);
+            return Ok(Evaluated { outcomes, behaviours: Vec::new(), fault, busy });
+        }
         let size = self.together(rank.comm.size());
         let filter = self.settings.normalize_observations.then(|| self.statistics.filter());
         for mut worker in rank.crew.each_worker() {
@@ -129,12 +144,34 @@ impl Evolution {
         let fault = Mutex::new(None::<(usize, String)>);
         let groups = self.search.population() / size;
         let episodes = self.settings.episodes_per_member as usize;
-        let share =
-            share_out(rank.comm, rank.crew, groups, size * episodes, |worker, piece, to| {
+        let slots = size * episodes;
+        let share = match self.search.low_rank() {
+            None => share_out(rank.comm, rank.crew, groups, slots, |worker, piece, to| {
                 let began = Instant::now();
                 self.play(worker, piece, size, &fault, to);
                 worker.busy += began.elapsed();
-            })?;
+            })?,
+            Some(low_rank) => {
+                let together = Together {
+                    rank: low_rank.factors().rank,
+                    theta: self.search.theta(),
+                    action_noise: self.action_noise(),
+                    count: self.settings.normalize_observations,
+                };
+                share_out_supplies(rank.comm, rank.crew, groups, slots, |worker, supply| {
+                    let began = Instant::now();
+                    let mut round = Round::new(self, low_rank, supply, size, &fault);
+                    worker.play_together(&together, &mut round);
+                    let played = round.into_played();
+                    worker.busy += began.elapsed().saturating_sub(supply.waited);
+                    let alone = |episode| Played { episode, behaviour: Vec::new() };
+                    let piece = |(piece, episodes): (Piece, Vec<_>)| {
+                        (piece, episodes.into_iter().map(alone).collect())
+                    };
+                    played.into_iter().map(piece).collect()
+                })?
+            }
+        };
         let behaviours = share
             .results
             .chunks(episodes)
@@ -146,7 +183,9 @@ impl Evolution {
         };
         let fault = fault.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         let fault = fault.map(|(member, reason)| format!("member {member}: {reason}"));
-        Ok(Evaluated { outcomes, behaviours, fault })
+        // The workers know how long they were busy.
+        let busy = Duration::ZERO;
+        Ok(Evaluated { outcomes, behaviours, fault, busy })
     }
 
     /// Plays the episodes of a piece of a group of `size` members. Slot `s` of a group of members
@@ -160,10 +199,8 @@ impl Evolution {
         played: &mut Vec<Played>,
     ) {
         let episodes = self.settings.episodes_per_member as usize;
-        let mut noise = (self.settings.action_noise > 0.0).then(|| {
-            let noise = Noise::new(self.settings.seed, Purpose::ActionNoise);
-            ActionNoise::new(noise, self.settings.action_noise)
-        });
+        let mut noise =
+            self.action_noise().map(|(noise, deviation)| ActionNoise::new(noise, deviation));
         let mut members = std::mem::take(&mut worker.members);
         let drawn = self.search.group_size();
         self.search.write_group(self.generation, piece.group * size / drawn, &mut members);
@@ -188,6 +225,28 @@ impl Evolution {
         worker.members = members;
     }
 
+    /// The noise on actions and its standard deviation, if there is any.
+    fn action_noise(&self) -> Option<(Noise, f32)> {
+        let EvolutionSettings { seed, action_noise, .. } = self.settings;
+        (action_noise > 0.0).then(|| (Noise::new(seed, Purpose::ActionNoise), action_noise))
+    }
+
+    /// The seed of a member's episode in this generation.
+    pub(super) fn episode_seed(&self, member: usize, episode: usize) -> u64 {
+        let EvolutionSettings { seed, episode_seeds, .. } = self.settings;
+        let sharing = match episode_seeds {
+            EpisodeSeeds::Member => member,
+            EpisodeSeeds::Pair => member / self.search.group_size(),
+            EpisodeSeeds::Generation => 0,
+        } as u64;
+        derive(seed, Purpose::Episode, self.generation, sharing, episode as u64)
+    }
+
+    /// The number of a member's episode among all of the generation.
+    pub(super) fn episode_number(&self, member: usize, episode: usize) -> u64 {
+        member as u64 * u64::from(self.settings.episodes_per_member) + episode as u64
+    }
+
     fn play_episode(
         &self,
         worker: &mut Worker,
@@ -195,18 +254,11 @@ impl Evolution {
         episode: usize,
         mut noise: Option<&mut ActionNoise>,
     ) -> Result<Episode, Fault> {
-        let EvolutionSettings { seed, episodes_per_member, episode_seeds, .. } = self.settings;
-        let sharing = match episode_seeds {
-            EpisodeSeeds::Member => member,
-            EpisodeSeeds::Pair => member / self.search.group_size(),
-            EpisodeSeeds::Generation => 0,
-        } as u64;
         if let Some(noise) = &mut noise {
-            let number = member as u64 * u64::from(episodes_per_member) + episode as u64;
-            noise.start(self.generation, number);
+            noise.start(self.generation, self.episode_number(member, episode));
         }
         let request = EpisodeRequest {
-            seed: derive(seed, Purpose::Episode, self.generation, sharing, episode as u64),
+            seed: self.episode_seed(member, episode),
             max_steps: self.cap,
             action_noise: noise,
             sums: None,
@@ -222,10 +274,17 @@ impl Evolution {
         let mean = finished().fold(0.0, |sum, (r, _)| sum + r) / count;
         let variance = finished().fold(0.0, |sum, (r, _)| sum + (r - mean) * (r - mean)) / count;
         let env_steps: u64 = finished().map(|(_, steps)| u64::from(steps)).sum();
-        let episodes = finished().count() as u64 * u64::from(self.settings.episodes_per_member);
+        let each = |number: u64| finished().count() as u64 * number;
+        let samples = self.settings.samples.as_ref().map(|samples| samples.batch_size as u64);
+        let episodes = match samples {
+            Some(_) => 0,
+            None => each(u64::from(self.settings.episodes_per_member)),
+        };
         Interval {
             env_steps,
             episodes,
+            samples: each(samples.unwrap_or(0)),
+            loss: samples.map(|_| -mean),
             returns: Some(Returns {
                 mean,
                 std: variance.sqrt(),
@@ -261,7 +320,7 @@ fn behaviour(episodes: &[Played], size: usize) -> Vec<f32> {
     (0..size).map(mean).collect()
 }
 
-fn keep_first(place: &Mutex<Option<(usize, String)>>, member: usize, fault: &Fault) {
+pub(super) fn keep_first(place: &Mutex<Option<(usize, String)>>, member: usize, fault: &Fault) {
     let mut place = place.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     if place.as_ref().is_none_or(|(first, _)| member < *first) {
         *place = Some((member, fault.to_string()));
@@ -274,6 +333,8 @@ struct Evaluated {
     /// Of the same members (B each), if they are wanted.
     behaviours: Vec<f32>,
     fault: Option<String>,
+    /// Time of the threads, where no worker knows it.
+    busy: Duration,
 }
 
 impl Method for Evolution {
@@ -283,12 +344,11 @@ impl Method for Evolution {
         pulse: &mut dyn FnMut() -> Pulse,
     ) -> Result<Interval, MethodError> {
         let began = Instant::now();
-        let Evaluated { outcomes, behaviours, fault } = self.evaluate(rank)?;
+        let Evaluated { outcomes, behaviours, fault, mut busy } = self.evaluate(rank)?;
         let evaluate_seconds = began.elapsed().as_secs_f64();
 
         let mut seen = self.statistics.clone();
         seen.clear();
-        let mut busy = Duration::ZERO;
         let mut warnings = Vec::new();
         for mut worker in rank.crew.each_worker() {
             seen.merge(&worker.statistics);

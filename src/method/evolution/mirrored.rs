@@ -7,9 +7,10 @@
 //! theta <- optimizer step along -g + weight_decay * theta
 //! ```
 
+use std::ops::Range;
 use std::time::Instant;
 
-use super::centre::{Centre, CentreSettings, Stepped};
+use super::centre::{Centre, CentreSettings, Move, Stepped};
 use super::workload::{Gathering, Workload};
 use super::{NoiseSource, SearchStep, SecondLook};
 use crate::method::{MethodError, MethodState, Rank};
@@ -70,7 +71,8 @@ impl Mirrored {
         Ok(Mirrored { population, sigma, sigma_schedule, noise, centre })
     }
 
-    fn sigma(&self, generation: u64) -> f64 {
+    /// Standard deviation of a generation's perturbations.
+    pub(super) fn sigma(&self, generation: u64) -> f64 {
         self.sigma * self.sigma_schedule.factor(generation)
     }
 
@@ -90,6 +92,21 @@ impl Mirrored {
         self.noise.perturb_pair(generation, pair as u64, sigma, origin, plus, minus);
         self.centre.place(plus);
         self.centre.place(minus);
+    }
+
+    /// Writes theta plus and minus a perturbation (P).
+    pub(super) fn write_around(&self, perturbation: &[f32], members: &mut [Vec<f32>]) {
+        for (member, sign) in members.iter_mut().zip([1.0, -1.0]) {
+            for ((m, p), origin) in member.iter_mut().zip(perturbation).zip(self.centre.origin()) {
+                *m = origin + sign * p;
+            }
+            self.centre.place(member);
+        }
+    }
+
+    /// This rank's slice of the parameters.
+    pub(super) fn slice(&self) -> Range<usize> {
+        self.centre.slices.mine()
     }
 
     /// Steps along the pairs' noise, times the `weights` (N / 2), upwards: step `number` of this
@@ -112,7 +129,42 @@ impl Mirrored {
             sum.fill(0.0);
             noise.add_weighted_block(generation, weights, block, parameters, sum);
         });
-        let Stepped { norms, learning_rate } = centre.step(rank, generation, number)?;
+        self.finish(rank, generation, number, Move::Optimizer, began)
+    }
+
+    /// Steps along a direction whose blocks `fill` writes into zeros, of this rank's slice. Seconds
+    /// count from `began`. Collective; class A.
+    ///
+    /// # Errors
+    /// If a rank fails.
+    pub(super) fn step_along(
+        &mut self,
+        rank: &Rank<'_>,
+        generation: u64,
+        fill: impl Fn(usize, &mut [f32]) + Sync,
+        by: Move,
+        began: Instant,
+    ) -> Result<SearchStep, MethodError> {
+        let centre = &mut self.centre;
+        let parts = [&mut centre.direction[..]];
+        centre.slices.each_block(rank.crew, parts, &mut [], |block, [sum], _| {
+            sum.fill(0.0);
+            fill(block, sum);
+        });
+        self.finish(rank, generation, generation + 1, by, began)
+    }
+
+    /// Takes the step along the centre's direction.
+    fn finish(
+        &mut self,
+        rank: &Rank<'_>,
+        generation: u64,
+        number: u64,
+        by: Move,
+        began: Instant,
+    ) -> Result<SearchStep, MethodError> {
+        let centre = &mut self.centre;
+        let Stepped { norms, learning_rate } = centre.step_by(rank, generation, number, by)?;
         let communicate_seconds = centre.slices.take_seconds();
         Ok(SearchStep {
             norms,

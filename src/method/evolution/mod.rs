@@ -8,25 +8,31 @@ mod ars;
 mod blend;
 mod centre;
 mod cma_es;
+mod eggroll;
 mod exchange;
+mod factor_sums;
 mod fitness;
 mod ga;
 mod generation;
+mod lock_step;
 mod mirrored;
 mod noise_source;
 mod ns_es;
 mod openai_es;
 mod pgpe;
+mod samples;
 mod sep_cma_es;
 mod separable;
 mod slices;
 mod snes;
+mod threshold;
 mod workload;
 
 pub use ars::{Ars, ArsSettings};
 pub use blend::{Adaptive, Blend};
 pub use centre::CentreSettings;
 pub use cma_es::{CmaEs, CmaEsSettings};
+pub use eggroll::{Eggroll, EggrollSettings, Threshold};
 pub use exchange::Traffic;
 pub use fitness::FitnessShaping;
 pub use ga::{
@@ -39,6 +45,7 @@ pub use noise_source::NoiseSource;
 pub use ns_es::{Novelty, NoveltySettings};
 pub use openai_es::OpenaiEs;
 pub use pgpe::{Pgpe, SigmaSteps};
+pub use samples::MemberSamples;
 pub use sep_cma_es::SepCmaEs;
 pub use separable::{Separable, SeparableSettings};
 pub use snes::Snes;
@@ -48,7 +55,7 @@ use std::sync::Arc;
 
 use super::{MethodError, MethodState, Rank};
 use crate::arithmetic::Tally;
-use crate::network::Architecture;
+use crate::network::{Architecture, FactorLayout};
 
 /// What became of one member: its mean return, or nothing if it faulted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -100,6 +107,19 @@ pub struct SearchStep {
     pub communicate_seconds: f64,
 }
 
+/// Members as low-rank factors beside theta, as a [`BatchNetwork`](crate::network::BatchNetwork)
+/// takes them. Those of a group have the same factors and differ in their scale.
+pub trait LowRank: Sync {
+    /// Where the factors of a group lie.
+    fn factors(&self) -> &FactorLayout;
+
+    /// Writes the factors of a group, as many as the layout says. Class A.
+    fn write_factors(&self, generation: u64, group: usize, factors: &mut [f32]);
+
+    /// By what a group's member of this number takes them.
+    fn scale(&self, generation: u64, member: usize) -> f32;
+}
+
 /// A search method: asked for members by index from any thread, told all outcomes at once.
 ///
 /// Nothing of size population x P ever exists: a member is rebuilt from (seed, generation, index)
@@ -144,6 +164,12 @@ pub trait Search: Send + Sync {
     /// What the user should know of the step just taken, the same on every rank.
     fn warnings(&mut self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The members as low-rank factors, for a method that has such: they are evaluated many
+    /// together, and never written out.
+    fn low_rank(&self) -> Option<&dyn LowRank> {
+        None
     }
 
     /// The unperturbed parameters (P).

@@ -16,7 +16,6 @@
 
 #[cfg(test)]
 mod examples;
-mod loss;
 mod passes;
 mod perceptron;
 

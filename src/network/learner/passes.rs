@@ -1,11 +1,10 @@
 //! Forward and backward through the layers.
 
-use super::loss::cross_entropy;
 use super::perceptron::Perceptron;
 use super::{Batch, Diverged, Learnt};
 use crate::arithmetic::Arithmetic;
-use crate::network::largest;
 use crate::network::products::{ALL_DELTAS, ALL_INPUTS, ONE_INPUT, turned_place, weight_place};
+use crate::network::{cross_entropy, largest};
 
 impl<A: Arithmetic> Perceptron<A> {
     /// Brings the weights into the shapes and formats that the products read.

@@ -1,9 +1,9 @@
 //! The loss that is reported: of the outputs as they are, whatever the format makes of them.
 
-use crate::network::largest;
+use super::largest;
 
 /// Minus the logarithm of the label's probability, of the outputs as they are.
-pub(super) fn cross_entropy(logits: &[f32], label: usize) -> f64 {
+pub(crate) fn cross_entropy(logits: &[f32], label: usize) -> f64 {
     let most = f64::from(logits[largest(logits)]);
     let sum = logits.iter().fold(0.0, |sum, &z| sum + libm::exp(f64::from(z) - most));
     libm::log(sum) + most - f64::from(logits[label])
