@@ -157,6 +157,10 @@ impl Source {
                 && let Some(Value::Table(table)) = self.table.get_mut(section)
             {
                 table.remove(key);
+                // A table without keys would still be one that the method may not use.
+                if table.is_empty() {
+                    self.table.remove(section);
+                }
             }
         }
     }
@@ -218,5 +222,10 @@ mod tests {
         source.set("method.name=openai-es").unwrap();
         let same = Source::for_env("CartPole-v1").unwrap().resolve().unwrap().0;
         assert_eq!(source.resolve().unwrap().0, same);
+
+        // Its [optimizer] is nothing to warn of where there is none.
+        let mut source = Source::for_env("CartPole-v1").unwrap();
+        source.set("method.name=cma-es").unwrap();
+        assert!(source.resolve().unwrap().1.is_empty());
     }
 }
