@@ -9,8 +9,9 @@ use serde::Deserialize;
 
 use super::distribution::Distribution;
 
-/// Both round otherwise, and each builds the members from its own mean and sigma.
-const TOLERANCE: f64 = 1e-9;
+/// pycma adds 1e-9 to the lengths that steps of a negative weight are divided by, and each side
+/// builds the members from its own mean and sigma.
+const TOLERANCE: f64 = 1e-7;
 
 #[derive(Deserialize)]
 struct Record {
