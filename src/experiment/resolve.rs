@@ -145,8 +145,15 @@ impl Source {
     ) -> Result<T, ExperimentError> {
         let mut table = self.table.get(name).cloned().unwrap_or_else(|| Value::Table(Table::new()));
         for (path, text) in MethodSection::defaults(&self.method_name()) {
-            // Samples are no observations.
-            if self.is_of_data() && *path == "policy.normalize_observations" {
+            let does_not_fit = match *path {
+                // Samples are no observations.
+                "policy.normalize_observations" => self.is_of_data(),
+                // Where everything is zero between hidden layers, the two members of a mirrored pair
+                // are one and the same function, and nothing moves.
+                "policy.initial" => self.has_hidden_layers(),
+                _ => false,
+            };
+            if does_not_fit {
                 continue;
             }
             if let (Some((section, key)), Value::Table(table)) = (path.split_once('.'), &mut table)
@@ -189,6 +196,11 @@ impl Source {
     }
 
     /// Whether the task is a data set.
+    fn has_hidden_layers(&self) -> bool {
+        let hidden = self.table.get("policy").and_then(|policy| policy.get("hidden"));
+        hidden.and_then(Value::as_array).is_some_and(|widths| !widths.is_empty())
+    }
+
     pub(super) fn is_of_data(&self) -> bool {
         self.table.get("task").is_some_and(|task| task.get("dataset").is_some())
     }

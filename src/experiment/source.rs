@@ -210,6 +210,8 @@ mod tests {
             (experiment.policy.hidden.as_slice(), experiment.policy.bias),
             (&[3][..], false)
         );
+        // Zeros are for linear policies.
+        assert_eq!(experiment.policy.initial, crate::network::Initial::Normc);
         assert_eq!(experiment.optimizer.name, "sgd");
         assert_eq!(experiment.stop.evaluation_return, Some(475.0));
         let written = experiment.to_toml();

@@ -190,7 +190,8 @@ impl Centre {
                 for (g, &t) in gradient.iter_mut().zip(&*theta) {
                     *g = weight_decay * t - *g;
                 }
-                optimizer.sums(gradient, slots)
+                // A residual, if there is one, comes last and is not the optimizer's.
+                optimizer.sums(gradient, &slots[..optimizer.slots().len()])
             });
         let sums = match optimizer.is_global() {
             true => self.slices.total(rank.comm, &sums)?,
