@@ -46,7 +46,7 @@ fn compare(name: &str, task: &Task) -> Vec<Result<Episode, String>> {
     seen.add_episode(&sums);
     let noise = Noise::new(5, Purpose::ActionNoise);
     let seed = |k: usize| 1000 * k as u64 + 256;
-    let cap = |k: usize| (k % 3 == 0).then_some(40 + k as u32);
+    let cap = |k: usize| k.is_multiple_of(3).then_some(40 + k as u32);
 
     let mut alone = Worker::new(task, &plan, 0).unwrap();
     alone.policy.load(&theta);

@@ -131,7 +131,8 @@ fn every_search_method_judges_members_on_samples_to_the_same_bits() {
     for method in method::NAMES.iter().filter(|method| !GRADIENT.contains(method)) {
         for sharing in ["member", "pair", "generation"] {
             let experiment = match Experiment::parse(&format!(
-                "[task]\ndataset = \"synthetic\"\n[policy]\nhidden = [8]\n[method]\n\
+                "[task]\ndataset = \"synthetic\"\n[policy]\nhidden = [8]\ninitial = \"normc\"\n\
+                 bias = true\n[method]\n\
                  name = \"{method}\"\npopulation = 12\nbatch_size = 5\n\
                  episode_seeds = \"{sharing}\"\n[stop]\ngenerations = 3\n"
             )) {

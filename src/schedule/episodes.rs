@@ -29,6 +29,9 @@ pub fn play_numbered(
     Ok(seen.into_iter().map(|played| played.map(|(episode, _)| episode)).collect())
 }
 
+/// An episode and what it came to (B).
+pub type Seen = (Episode, Vec<f32>);
+
 /// As [`play_numbered`], with the behaviour of each episode (B = `behaviour_size` numbers), which
 /// takes 4 B bytes more.
 ///
@@ -43,7 +46,7 @@ pub fn play_and_see(
     episodes: usize,
     behaviour_size: usize,
     play: impl Fn(&mut Worker, usize) -> Option<Episode> + Sync,
-) -> Result<Vec<Option<(Episode, Vec<f32>)>>, CommError> {
+) -> Result<Vec<Option<Seen>>, CommError> {
     let share = share_out(comm, crew, episodes, 1, |worker, piece, records: &mut Vec<Vec<u8>>| {
         let mut record = encode(play(worker, piece.group)).to_vec();
         let behaviour = &worker.behaviour()[..behaviour_size];

@@ -17,6 +17,6 @@ mod hand;
 mod share_out;
 
 pub use deck::{Deck, dealt_together};
-pub use episodes::{play_and_see, play_numbered};
+pub use episodes::{Seen, play_and_see, play_numbered};
 pub use hand::{Hand, Piece};
 pub use share_out::{Share, Supply, gather_numbered, share_out, share_out_supplies};

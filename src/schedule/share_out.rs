@@ -129,7 +129,7 @@ pub struct Supply<'a> {
 
 impl Supply<'_> {
     /// The next piece. Waits for it if more may come, and is nothing if none will.
-    pub fn next(&mut self) -> Option<Piece> {
+    pub fn take(&mut self) -> Option<Piece> {
         let began = Instant::now();
         let piece = self.table.take();
         self.waited += began.elapsed();
@@ -162,7 +162,7 @@ pub fn share_out<T: Send>(
 ) -> Result<Share<T>, CommError> {
     share_out_supplies(comm, crew, groups, slots, |worker, supply| {
         let mut mine = Vec::new();
-        while let Some(piece) = supply.next() {
+        while let Some(piece) = supply.take() {
             let mut results = Vec::with_capacity(piece.slots.len());
             play(worker, &piece, &mut results);
             debug_assert_eq!(results.len(), piece.slots.len());

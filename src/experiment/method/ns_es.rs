@@ -50,11 +50,11 @@ impl Default for Archiving {
 #[serde(untagged)]
 pub enum Kind {
     /// `name = "ns-es"`
-    NsEs {},
+    Novelty {},
     /// `name = "nsr-es"`
-    NsrEs {},
+    Mean {},
     /// `name = "nsra-es"`
-    NsraEs(AdaptiveSection),
+    Adaptive(AdaptiveSection),
 }
 
 /// The own keys of `nsra-es`.
@@ -82,17 +82,17 @@ impl Kind {
     /// `method.name`
     pub fn name(&self) -> &'static str {
         match self {
-            Kind::NsEs {} => "ns-es",
-            Kind::NsrEs {} => "nsr-es",
-            Kind::NsraEs(_) => "nsra-es",
+            Kind::Novelty {} => "ns-es",
+            Kind::Mean {} => "nsr-es",
+            Kind::Adaptive(_) => "nsra-es",
         }
     }
 
     fn blend(&self) -> Blend {
         match self {
-            Kind::NsEs {} => Blend::Novelty,
-            Kind::NsrEs {} => Blend::Mean,
-            Kind::NsraEs(AdaptiveSection { share_change, patience }) => {
+            Kind::Novelty {} => Blend::Novelty,
+            Kind::Mean {} => Blend::Mean,
+            Kind::Adaptive(AdaptiveSection { share_change, patience }) => {
                 Blend::Adaptive(Adaptive::new(*share_change, *patience))
             }
         }
@@ -107,10 +107,10 @@ impl NoveltySection {
     ) -> Result<Self, ExperimentError> {
         let (pairs, archiving) = (source.part(&mut table)?, source.part(&mut table)?);
         let kind = if name == "nsra-es" {
-            Kind::NsraEs(source.keys(table)?)
+            Kind::Adaptive(source.keys(table)?)
         } else {
             let Nothing {} = source.keys(table)?;
-            if name == "ns-es" { Kind::NsEs {} } else { Kind::NsrEs {} }
+            if name == "ns-es" { Kind::Novelty {} } else { Kind::Mean {} }
         };
         Ok(NoveltySection { pairs, archiving, kind })
     }
@@ -131,7 +131,7 @@ impl SearchKeys for NoveltySection {
         at_least_one("method.agents", Some(agents as u64))?;
         at_least_one("method.neighbours", Some(neighbours as u64))?;
         at_least_one("method.trial_episodes", Some(trial_episodes))?;
-        let Kind::NsraEs(AdaptiveSection { share_change, patience }) = self.kind else {
+        let Kind::Adaptive(AdaptiveSection { share_change, patience }) = self.kind else {
             return Ok(());
         };
         let holds = share_change > 0.0 && share_change <= 1.0;

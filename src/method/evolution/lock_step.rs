@@ -91,7 +91,7 @@ impl Programme for Round<'_, '_> {
     fn next(&mut self, network: &mut dyn BatchNetwork, playing: usize) -> Option<Entry> {
         if self.waiting.is_empty() {
             let piece = match playing {
-                0 => self.supply.next(),
+                0 => self.supply.take(),
                 held => self.supply.another(held),
             };
             self.take_up(piece?, network);

@@ -95,11 +95,9 @@ mod tests {
         let sweep = Sweep { first: 1, rotations: vec![(0.6, 0.8), (0.8, -0.6), (0.0, 1.0)] };
         let mut expected = start.clone();
         for (k, (c, s)) in sweep.rotations.iter().enumerate() {
-            for i in 0..PANEL {
-                let (upper, lower) = (expected[1 + k][i], expected[2 + k][i]);
-                expected[1 + k][i] = c * upper + s * lower;
-                expected[2 + k][i] = c * lower - s * upper;
-            }
+            let (upper, lower) = (expected[1 + k], expected[2 + k]);
+            expected[1 + k] = std::array::from_fn(|i| c * upper[i] + s * lower[i]);
+            expected[2 + k] = std::array::from_fn(|i| c * lower[i] - s * upper[i]);
         }
         for level in Level::available() {
             let mut panel = start.clone();
