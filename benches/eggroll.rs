@@ -65,7 +65,7 @@ impl Bench {
 
     /// Members that share `together` of them a place.
     fn rows(&self, together: usize) -> Vec<Row> {
-        let sign = |k: usize| if k % 2 == 0 { SIGMA } else { -SIGMA };
+        let sign = |k: usize| if k.is_multiple_of(2) { SIGMA } else { -SIGMA };
         let row = |k| Row { input: k, place: k / together, scale: sign(k) };
         (0..self.members).map(row).collect()
     }
