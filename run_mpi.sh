@@ -406,6 +406,7 @@ watch_errors() {
                 mv "$scratch/run_dir.new" "$scratch/run_dir"
             fi
         done
+        : >"$scratch/watched"
     ) >&2
 }
 
@@ -413,7 +414,7 @@ watch_errors() {
 # script: mpirun would kill the ranks at once.
 supervise() {
     local watcher pipe="$scratch/stderr" tries
-    rm -f "$pipe"
+    rm -f "$pipe" "$scratch/watched"
     mkfifo "$pipe"
     watch_errors <"$pipe" &
     watcher=$!
@@ -429,8 +430,9 @@ supervise() {
     done
     job=""
     # The last lines of standard error; a stray process may hold the pipe open for longer.
+    # Who reads them ends after the watcher.
     for ((tries = 0; tries < 30; tries++)); do
-        kill -0 "$watcher" 2>/dev/null || break
+        [[ ! -e $scratch/watched ]] || break
         sleep 0.1
     done
     kill -KILL "$watcher" 2>/dev/null || true
