@@ -223,3 +223,47 @@ fn every_gradient_method_trains_to_the_same_bits_on_one_rank_and_on_three() {
         }
     }
 }
+
+/// The summary of a run of a method with these tables beside `[method]` and `population` members.
+fn run(method: &str, population: usize, tables: &str) -> Summary {
+    let text = format!("{tables}[method]\nname = \"{method}\"\npopulation = {population}\n");
+    on_ranks(&Experiment::parse(&text).unwrap(), 1, 2).remove(0)
+}
+
+/// Search methods that suit the environment.
+fn searching(env: &str) -> impl Iterator<Item = &'static str> {
+    let names = method::NAMES.iter().copied();
+    names.filter(move |method| !GRADIENT.contains(method) && suits(method, env))
+}
+
+#[test]
+fn every_search_method_descends_a_sphere() {
+    let mut methods = 0;
+    for method in searching("Sphere-v0") {
+        // Random points around (3, ..., 3) have a mean of -110.
+        let summary = run(
+            method,
+            64,
+            "[task]\nenv = \"Sphere-v0\"\n[policy]\nhidden = []\nbias = false\ninitial = \"he\"\n\
+             normalize_observations = false\n[evaluation]\nepisodes = 1\n[stop]\ngenerations = 150\n",
+        );
+        let last = summary.final_evaluation_mean.unwrap();
+        assert!(last > -60.0, "{method}: {last}");
+        methods += 1;
+    }
+    assert!(methods > 5);
+}
+
+#[test]
+fn every_search_method_balances_a_pole() {
+    for method in searching("CartPole-v1") {
+        let summary = run(
+            method,
+            64,
+            "[task]\nenv = \"CartPole-v1\"\n[policy]\nhidden = []\n[evaluation]\nepisodes = 20\n\
+             [stop]\ngenerations = 30\n",
+        );
+        let best = summary.best_evaluation_mean.unwrap();
+        assert!(best > 300.0, "{method}: {best}");
+    }
+}
