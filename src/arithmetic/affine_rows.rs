@@ -400,6 +400,9 @@ fn outer_body<const R: usize, const B: usize>(
     outputs: usize,
     sum: &mut [f32],
 ) {
+    if count == 0 {
+        return;
+    }
     let inputs = sum.len() / outputs;
     let reach = (count - 1) * stride + 1;
     for at in (0..outputs).step_by(B) {

@@ -173,11 +173,12 @@ impl Row {
         let returns = interval.returns;
         let whole = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
         // Empty, not 0, where the method has no such thing.
-        let given = |number: u64, by: u64| whole((by > 0).then_some(number));
+        let on_samples = interval.samples > 0 || interval.updates > 0;
+        let episodic = |number: u64| whole(returns.filter(|_| !on_samples).map(|_| number));
         [
             self.generation.to_string(),
-            given(self.env_steps, interval.episodes),
-            given(self.episodes, interval.episodes),
+            episodic(self.env_steps),
+            episodic(self.episodes),
             float(Some(self.wall_seconds)),
             float(returns.map(|r| r.mean)),
             float(returns.map(|r| r.std)),
@@ -201,8 +202,8 @@ impl Row {
             self.bytes_sent.to_string(),
             String::new(),
             self.theta_hash.clone(),
-            given(self.samples, interval.samples),
-            given(self.updates, interval.updates),
+            whole(on_samples.then_some(self.samples)),
+            whole((interval.updates > 0).then_some(self.updates)),
             whole(returns.map(|_| interval.faulted_members)),
             whole(interval.episode_cap.map(u64::from)),
             whole(interval.lost_updates),
