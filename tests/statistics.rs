@@ -287,6 +287,30 @@ fn a_single_run_has_a_row_and_no_table_to_read() {
 }
 
 #[test]
+fn each_experiment_of_a_sweep_may_have_thresholds_of_its_own() {
+    let sweep = "base = [\"experiment.toml\", \"other.toml\", \"third.toml\"]\n\
+                 [thresholds]\nexperiment = [-1.0, 1e9]\nother = [12.0]\n";
+    let solved = format!("{EXPERIMENT}evaluation_return = 490.0\n");
+    let place = place(EXPERIMENT, sweep)
+        .with_file("other.toml", EXPERIMENT)
+        .with_file("third.toml", &solved);
+    place.es_train(&CALL).exits_with(0);
+    let rows = table(&place, "out/statistics.csv");
+    let ways: Vec<_> =
+        rows.iter().map(|row| (row["experiment"].as_str(), row["threshold"].as_str())).collect();
+    // Without any in the sweep, the experiment's own.
+    let expected = [
+        ("experiment.toml", "-1.0"),
+        ("experiment.toml", "1000000000.0"),
+        ("other.toml", "12.0"),
+        ("third.toml", "490.0"),
+    ];
+    assert_eq!(ways, expected);
+    let name = |row: usize| rows[row]["reached"].as_str();
+    assert_eq!([name(0), name(1)], ["1", "0"]);
+}
+
+#[test]
 fn a_run_without_its_rows_is_named_and_a_torn_row_is_none() {
     let place = place(EXPERIMENT, &format!("thresholds = [1e9]\n{SWEEP}"));
     place.es_train(&CALL).exits_with(0);
@@ -332,6 +356,13 @@ fn thresholds_that_make_no_sense_are_refused_before_anything_runs() {
         ("[\"high\"]", EXPERIMENT, &["sweep.toml", "thresholds", "high"]),
         ("475.0", EXPERIMENT, &["sweep.toml", "thresholds", "475"]),
         ("[0.1, 2.0]", SAMPLES, &["thresholds has 2.0", "synthetic", "from 0 up to"]),
+        (
+            "{ experimnt = [1.0] }",
+            EXPERIMENT,
+            &["[thresholds] experimnt", "no such experiment", "it has experiment"],
+        ),
+        ("{ experiment = [] }", EXPERIMENT, &["[thresholds] experiment is empty"]),
+        ("{ experiment = [2.0] }", SAMPLES, &["thresholds has 2.0", "synthetic"]),
     ] {
         let place =
             place(experiment, &format!("base = \"experiment.toml\"\nthresholds = {thresholds}\n"));

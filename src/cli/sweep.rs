@@ -8,6 +8,7 @@ mod runs;
 mod statistics;
 mod table;
 mod terminal;
+mod thresholds;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};

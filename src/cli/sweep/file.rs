@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use super::thresholds::Thresholds;
 use crate::arithmetic::Format;
 use crate::cli::{Failure, ToolArguments};
 use crate::experiment::{Experiment, ExperimentError, Source, TaskSection};
@@ -21,7 +22,7 @@ struct Written {
     /// Seeds; without any, each experiment's own.
     seeds: Option<Vec<u64>>,
     /// Returns or errors to which the way is measured; without any, each experiment's own.
-    thresholds: Option<Vec<f64>>,
+    thresholds: Option<Thresholds>,
     /// Formats in which policies that were trained in single precision are judged as well.
     #[serde(default)]
     evaluate_in: Vec<Format>,
@@ -45,7 +46,7 @@ pub(super) struct SweepFile {
     bases: Vec<(PathBuf, Source)>,
     path: PathBuf,
     seeds: Vec<u64>,
-    thresholds: Vec<f64>,
+    thresholds: Option<Thresholds>,
     /// Formats in which policies that were trained in single precision are judged as well.
     pub evaluate_in: Vec<Format>,
     variants: Vec<Variant>,
@@ -99,7 +100,7 @@ impl SweepFile {
                 let path = directory.join(base);
                 Ok((path.clone(), Source::from_file(&path)?))
             })
-            .collect::<Result<_, ExperimentError>>()?;
+            .collect::<Result<Vec<_>, ExperimentError>>()?;
         let mut grid = Vec::new();
         for (key, values) in written.grid {
             if key == "seed" {
@@ -128,7 +129,11 @@ impl SweepFile {
             return Err(wrong("seeds is empty: name one or more, or leave it out".into()));
         }
         let seeds = written.seeds.unwrap_or_default();
-        let thresholds = written.thresholds.map_or(Ok(Vec::new()), checked).map_err(wrong)?;
+        let thresholds = written.thresholds;
+        if let Some(thresholds) = &thresholds {
+            let names: Vec<&str> = bases.iter().map(|(_, source)| source.name()).collect();
+            thresholds.check(&names).map_err(wrong)?;
+        }
         let (path, evaluate_in) = (path.to_owned(), written.evaluate_in);
         Ok(SweepFile { bases, path, seeds, thresholds, evaluate_in, variants, grid })
     }
@@ -143,7 +148,7 @@ impl SweepFile {
     /// Checks that the thresholds can be reached by a run of this kind.
     fn check_thresholds(&self, cell: &Cell) -> Result<(), Failure> {
         let beyond = |error: &&f64| !(0.0..1.0).contains(*error);
-        match self.thresholds.iter().find(beyond) {
+        match cell.thresholds.iter().find(beyond) {
             Some(threshold) if cell.has_errors() => Err(Failure::usage(format!(
                 "{}: thresholds has {threshold:?}, but {} is judged by the share of samples that \
                  it gets wrong: expected numbers from 0 up to but not including 1",
@@ -187,10 +192,11 @@ impl SweepFile {
                 }
             }
         }
-        if !self.thresholds.is_empty() {
-            for cell in &mut cells {
+        for cell in &mut cells {
+            let own = self.thresholds.as_ref().and_then(|thresholds| thresholds.of(&cell.stem()));
+            if let Some(own) = own {
+                cell.thresholds = own.to_vec();
                 self.check_thresholds(cell)?;
-                cell.thresholds.clone_from(&self.thresholds);
             }
         }
         let mut names = HashSet::new();
@@ -265,23 +271,6 @@ fn cell(
             .collect(),
         command,
     })
-}
-
-/// The thresholds of a sweep file, if they are numbers and each is there once.
-fn checked(thresholds: Vec<f64>) -> Result<Vec<f64>, String> {
-    if thresholds.is_empty() {
-        return Err("thresholds is empty: name one or more, or leave it out for the experiment's \
-                    own"
-        .into());
-    }
-    if let Some(threshold) = thresholds.iter().find(|threshold| !threshold.is_finite()) {
-        return Err(format!("thresholds has {threshold:?}: expected finite numbers"));
-    }
-    let twice = |at: &usize| thresholds[..*at].contains(&thresholds[*at]);
-    match (1..thresholds.len()).find(twice) {
-        Some(at) => Err(format!("thresholds has {:?} twice; give each once", thresholds[at])),
-        None => Ok(thresholds),
-    }
 }
 
 /// A value as a cell of a table.
