@@ -16,10 +16,13 @@ import cma
 import evosax.algorithms
 import jax
 import numpy as np
+from evosax.core.optimizer import clipup
 
 HERE = Path(__file__).parent
 STARTS = {"Sphere-v0": 3.0, "Ellipsoid-v0": 3.0, "Rosenbrock-v0": 0.0, "Rastrigin-v0": 3.0}
-EVOSAX = {"CMA_ES": "cma-es"}
+EVOSAX = {"CMA_ES": "cma-es", "Sep_CMA_ES": "sep-cma-es", "SNES": "snes", "PGPE": "pgpe"}
+# As es-train's `optimizer.learning_rate = 0.03`; evosax's own steps are a third of that.
+OPTIMIZERS = {"PGPE": {"optimizer": clipup(learning_rate=0.03, max_velocity=0.06)}}
 
 
 def value(env, points):
@@ -75,7 +78,7 @@ class Evosax:
         start = np.zeros(cell["dimension"], np.float32)
         if key not in self.algorithms:
             make = getattr(evosax.algorithms, name)
-            self.algorithms[key] = make(population_size=cell["population"], solution=start)
+            self.algorithms[key] = make(population_size=cell["population"], solution=start, **OPTIMIZERS.get(name, {}))
         self.algorithm = self.algorithms[key]
         self.params = self.algorithm.default_params.replace(std_init=np.float32(cell["sigma"]))
         self.keys = jax.random.key(seed)
