@@ -12,11 +12,14 @@
 //!
 //! A format's definition, to the bit, is the first thing in its file.
 
+mod activation;
 mod affine;
 mod affine_rows;
 mod bf16;
 #[cfg(test)]
 mod conformance;
+mod elsewhere;
+mod finite;
 mod fixed;
 mod fixed_slices;
 mod format;
@@ -28,16 +31,19 @@ mod int8;
 pub mod lns;
 mod matmul;
 mod outer_products;
+mod product;
 mod register_sums;
 mod rows;
 mod tanh;
 mod terms;
 mod update;
 
-use std::fmt;
-
+pub use activation::Activation;
 pub use affine::affine_scalar;
 pub use bf16::Bf16;
+pub use elsewhere::InArithmetic;
+pub use finite::NotFinite;
+use finite::first_not_finite;
 pub use fixed::Fixed;
 pub use float::F32;
 pub use format::{Accumulate, Format, FormatError, Formats, LnsAddition};
@@ -46,79 +52,10 @@ pub use int8::Int8;
 pub use lns::Lns;
 pub use matmul::{Matmul, matmul};
 pub use outer_products::{OUTER_PAD, add_outer_products};
-use serde::{Deserialize, Serialize};
+pub use product::{Number, Product};
 pub use tanh::{tanh, tanh_slice};
 pub use terms::{Affine, Terms};
 pub use update::{Random, Tally, Update, UpdateRule};
-
-use crate::simd::{Level, leveled};
-
-/// A stored number: plain bits.
-pub trait Number: bytemuck::Pod + PartialEq + fmt::Debug + Send + Sync {}
-
-impl<T: bytemuck::Pod + PartialEq + fmt::Debug + Send + Sync> Number for T {}
-
-/// A number that is NaN or infinite met a format that has no such thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("number {index} is NaN or infinite, which this number format cannot hold")]
-pub struct NotFinite {
-    /// The first such number.
-    pub index: usize,
-}
-
-/// The first number that is NaN or infinite. Nearly always there is none, so all are looked at
-/// together first.
-fn first_not_finite(numbers: &[f32]) -> Option<usize> {
-    let mut are_finite = true;
-    are_finite_at(Level::current(), numbers, &mut are_finite);
-    if are_finite { None } else { numbers.iter().position(|x| !x.is_finite()) }
-}
-
-leveled! { fn are_finite_at(numbers: &[f32], are_finite: &mut bool) = are_finite_body; }
-
-#[inline(always)]
-fn are_finite_body(numbers: &[f32], are_finite: &mut bool) {
-    let largest = |largest: i32, x: &f32| largest.max(x.abs().to_bits() as i32);
-    *are_finite = numbers.iter().fold(0, largest) < f32::INFINITY.to_bits() as i32;
-}
-
-/// A family of formats that can multiply matrices. `&self` carries what is known at run time only,
-/// such as word lengths. Implementations are of class A.
-pub trait Product: Clone + Send + Sync + 'static {
-    /// One stored number.
-    type Value: Number;
-    /// What products are summed in.
-    type Sum: Number;
-
-    /// Zero, whose products add nothing.
-    const ZERO: Self::Value;
-
-    /// The format.
-    fn format(&self) -> Format;
-
-    /// Converts a tensor, and returns what each stored number is to be multiplied by: 1, unless
-    /// the format has a scale for each tensor.
-    ///
-    /// # Errors
-    /// If a number is NaN or infinite and the format has no such thing.
-    ///
-    /// # Panics
-    /// If the lengths differ.
-    fn encode(&self, from: &[f32], to: &mut [Self::Value]) -> Result<f32, NotFinite>;
-
-    /// `sums = x W`, for `x` of shape (I), `sums` of shape (O) and `weights` of shape (I, O),
-    /// input-major: the O weights of input 0 come first.
-    ///
-    /// # Panics
-    /// If `weights` does not have I times O elements.
-    fn product(&self, weights: &[Self::Value], x: &[Self::Value], sums: &mut [Self::Sum]);
-
-    /// Converts sums back, times the two tensors' scales.
-    ///
-    /// # Panics
-    /// If the lengths differ.
-    fn decode_sums(&self, sums: &[Self::Sum], scale: f32, to: &mut [f32]);
-}
 
 /// A family of formats for everything: layers, gradients, soft-max, weight updates.
 ///
@@ -339,67 +276,6 @@ pub trait Arithmetic: Product {
         }
         for z in z {
             *z = self.over(*z, sum);
-        }
-    }
-}
-
-/// Something to be done in the arithmetic of a format, whichever that is.
-pub trait InArithmetic {
-    /// What comes of it.
-    type Output;
-
-    /// Does it.
-    fn with<A: Arithmetic>(self, arithmetic: A) -> Self::Output;
-}
-
-impl Formats {
-    /// Does `task` in the arithmetic of `elsewhere`: the one place that goes from names to types.
-    ///
-    /// # Panics
-    /// If that is `int8`, which the checks of an experiment refuse.
-    pub fn elsewhere<T: InArithmetic>(&self, task: T) -> T::Output {
-        match self.elsewhere {
-            Format::F32 => task.with(F32),
-            Format::Bf16 => task.with(Bf16),
-            Format::Fixed { bits, fraction } => task.with(Fixed::new(bits, fraction)),
-            Format::Lns { bits, fraction } => {
-                task.with(Lns::new(bits, fraction, self.lns_addition))
-            }
-            Format::Int8 => panic!("int8 is for matrix multiplies only"),
-        }
-    }
-}
-
-/// The function between the layers of a policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Activation {
-    /// The hyperbolic tangent.
-    Tanh,
-    /// `max(x, 0)`.
-    Relu,
-}
-
-impl fmt::Display for Activation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Activation::Tanh => "tanh",
-            Activation::Relu => "relu",
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn activations_read_and_write_as_they_display() {
-        for (activation, name) in [(Activation::Tanh, "tanh"), (Activation::Relu, "relu")] {
-            assert_eq!(activation.to_string(), name);
-            assert_eq!(serde_json::to_string(&activation).unwrap(), format!("\"{name}\""));
-            let read: Activation = serde_json::from_str(&format!("\"{name}\"")).unwrap();
-            assert_eq!(read, activation);
         }
     }
 }
