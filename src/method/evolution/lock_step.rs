@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use super::LowRank;
-use super::generation::{Evolution, keep_first};
+use super::play::keep_first;
+use super::{Evolution, LowRank};
 use crate::network::BatchNetwork;
 use crate::schedule::{Piece, Supply};
 use crate::task::{Entry, Episode, Fault, Programme};

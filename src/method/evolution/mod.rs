@@ -19,10 +19,13 @@ mod mirrored;
 mod noise_source;
 mod ns_es;
 mod openai_es;
+mod outcomes;
 mod pgpe;
+mod play;
 mod samples;
 mod sep_cma_es;
 mod separable;
+mod settings;
 mod slices;
 mod snes;
 mod threshold;
@@ -39,7 +42,7 @@ pub use ga::{
     Change, Ga, GaSettings, Gene, Genome, Heredity, HereditySettings, Individual, MOST_LAYERS,
     MOST_UNITS, Part, Root,
 };
-pub use generation::{EpisodeCap, EpisodeSeeds, Evolution, EvolutionSettings};
+pub use generation::Evolution;
 pub use mirrored::{Mirrored, MirroredSettings};
 pub use noise_source::NoiseSource;
 pub use ns_es::{Novelty, NoveltySettings};
@@ -48,6 +51,7 @@ pub use pgpe::{Pgpe, SigmaSteps};
 pub use samples::MemberSamples;
 pub use sep_cma_es::SepCmaEs;
 pub use separable::{Separable, SeparableSettings};
+pub use settings::{EpisodeCap, EpisodeSeeds, EvolutionSettings};
 pub use snes::Snes;
 pub use workload::{Gathering, UpdateMode, Workload};
 
