@@ -13,9 +13,6 @@ pub use evaluation::{Seeds, evaluate};
 pub use machine::{Machine, default_threads};
 pub use trainer::Trainer;
 
-use std::collections::HashSet;
-
-use self::clock::Clock;
 use self::run::Run;
 use crate::comm::{CommError, Communicator};
 use crate::crew::{Crew, CrewError};
@@ -119,15 +116,5 @@ pub fn train(
             wall_seconds: experiment.stop.wall_seconds,
         },
     })?;
-    let run = Run {
-        session,
-        plan: plan.policy,
-        rank,
-        clock: Clock::start(counters.wall_seconds),
-        counters,
-        told_of_ties: false,
-        told_of_loss: false,
-        told_faults: HashSet::new(),
-    };
-    run.run(method.as_mut(), recorder)
+    Run::new(session, plan.policy, rank, counters).run(method.as_mut(), recorder)
 }

@@ -1,0 +1,114 @@
+//! Evaluations of the unperturbed policy: when one is due, and what becomes of the best.
+
+use std::time::Instant;
+
+use super::Run;
+use crate::method::Method;
+use crate::record::{Judgement, PolicyFile, Recorder};
+use crate::seed::Purpose;
+use crate::train::{Seeds, TrainError, classify, evaluate};
+
+impl Run<'_> {
+    pub(super) fn is_evaluation_due(&self, steps_before: u64, samples_before: u64) -> bool {
+        let evaluation = &self.session.experiment.evaluation;
+        if let Some(data) = self.session.task.data() {
+            let samples = data.training.len() as u64;
+            let passed = |every: u64| self.counters.samples / every > samples_before / every;
+            // A search method has no updates, a gradient method never none.
+            let count = match self.counters.updates {
+                0 => self.counters.generation,
+                updates => updates,
+            };
+            let by_count = evaluation.every.is_some_and(|every| count.is_multiple_of(every));
+            return by_count
+                || evaluation.every_samples.is_some_and(passed)
+                || evaluation.every_epochs.is_some_and(|epochs| passed(epochs * samples));
+        }
+        let by_generations =
+            evaluation.every.is_some_and(|every| self.counters.generation.is_multiple_of(every));
+        let by_steps = evaluation
+            .every_env_steps
+            .is_some_and(|every| self.counters.env_steps / every > steps_before / every);
+        by_generations || by_steps
+    }
+
+    /// The unperturbed policy's returns, on seeds of their own; or its errors on the samples that
+    /// are not trained on.
+    pub(super) fn evaluate(
+        &mut self,
+        method: &dyn Method,
+        purpose: Purpose,
+        recorder: &mut dyn Recorder,
+    ) -> Result<Option<Judgement>, TrainError> {
+        let began = Instant::now();
+        let experiment = self.session.experiment;
+        if let Some(data) = self.session.task.data() {
+            let errors = classify(&self.rank, &self.plan.architecture, method.theta(), data)?;
+            self.clock.evaluating += began.elapsed();
+            return Ok(Some(Judgement::Errors(errors)));
+        }
+        if experiment.policy.normalize_observations {
+            let filter = method.statistics().filter();
+            self.rank.crew.each_worker().for_each(|mut worker| worker.policy.set_filter(&filter));
+        }
+        if let Some(own) = method.architecture() {
+            self.rank.crew.each_worker().for_each(|mut worker| worker.set_architecture(own));
+        }
+        let seeds = Seeds { seed: experiment.seed, purpose, generation: self.counters.generation };
+        let episodes = experiment.evaluation.episodes;
+        let evaluation = evaluate(&self.rank, method.theta(), seeds, episodes)?;
+        let finished = evaluation.map_or(0, |e| e.episodes);
+        if finished < episodes {
+            recorder.event(&format!(
+                "warning: generation {}: {} of {episodes} evaluation episodes had no return",
+                self.counters.generation,
+                episodes - finished,
+            ))?;
+        }
+        self.clock.evaluating += began.elapsed();
+        Ok(evaluation.map(Judgement::Returns))
+    }
+
+    /// The evaluation, if every one of its episodes had a return: nothing less may end a run.
+    pub(super) fn complete(&self, evaluation: Option<Judgement>) -> Option<Judgement> {
+        let episodes = self.session.experiment.evaluation.episodes;
+        evaluation.filter(|judgement| judgement.returns().is_none_or(|e| e.episodes == episodes))
+    }
+
+    pub(super) fn keep_if_best(
+        &mut self,
+        method: &dyn Method,
+        evaluation: Judgement,
+        recorder: &mut dyn Recorder,
+    ) -> Result<(), TrainError> {
+        if self.counters.best_evaluation_mean.is_some_and(|best| evaluation.score() <= best) {
+            return Ok(());
+        }
+        self.counters.best_evaluation_mean = Some(evaluation.score());
+        self.counters.best_generation = Some(self.counters.generation);
+        self.write_policy(method, evaluation, recorder)
+    }
+
+    pub(super) fn write_policy(
+        &self,
+        method: &dyn Method,
+        evaluation: Judgement,
+        recorder: &mut dyn Recorder,
+    ) -> Result<(), TrainError> {
+        if self.rank.comm.rank() == 0 {
+            recorder.best_policy(&PolicyFile {
+                env: self.session.task.spec().id.clone(),
+                split: self.session.task.data().map(|_| self.session.experiment.task.split),
+                fresh: self.session.experiment.task.fresh,
+                options: self.session.experiment.task.options.clone(),
+                architecture: method.architecture().unwrap_or(&self.plan.architecture).clone(),
+                action_bins: self.session.experiment.policy.action_bins,
+                theta: method.theta().to_vec(),
+                statistics: method.statistics().clone(),
+                generation: self.counters.generation,
+                evaluation_mean: evaluation.score(),
+            })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! A run at work: one generation after the other, until one of its ends is reached.
+
+mod end;
+mod judgement;
+mod trouble;
+
+use std::time::Instant;
+
+use self::trouble::Told;
+use super::clock::Clock;
+use super::{Ending, Session, TrainError};
+use crate::method::{Method, Pulse, Rank};
+use crate::record::{Checkpoint, Counters, Recorder, Row, codes_hash, theta_hash};
+use crate::seed::Purpose;
+use crate::task::PolicyPlan;
+
+/// A run at work on one rank.
+pub(super) struct Run<'a> {
+    session: &'a Session<'a>,
+    plan: PolicyPlan,
+    rank: Rank<'a>,
+    clock: Clock,
+    counters: Counters,
+    told: Told,
+}
+
+/// The fingerprint of a method's state.
+fn fingerprint(method: &dyn Method) -> String {
+    match method.codes() {
+        Some(codes) => codes_hash(&codes, method.statistics()),
+        None => theta_hash(method.theta(), method.statistics()),
+    }
+}
+
+impl<'a> Run<'a> {
+    /// A run that goes on from these counters.
+    pub fn new(
+        session: &'a Session<'a>,
+        plan: PolicyPlan,
+        rank: Rank<'a>,
+        counters: Counters,
+    ) -> Self {
+        let clock = Clock::start(counters.wall_seconds);
+        Run { session, plan, rank, clock, counters, told: Told::default() }
+    }
+
+    /// Generations until the end. Collective.
+    pub fn run(
+        mut self,
+        method: &mut dyn Method,
+        recorder: &mut dyn Recorder,
+    ) -> Result<Ending, TrainError> {
+        loop {
+            if let Some((reason, last)) = self.is_over(method)? {
+                self.save(method, recorder)?;
+                return self.finish(method, recorder, reason, last);
+            }
+            let pulse = self.generation(method, recorder)?;
+            if pulse.stop {
+                self.save(method, recorder)?;
+                return Ok(Ending::Interrupted { generation: self.counters.generation });
+            }
+            if pulse.checkpoint {
+                self.save(method, recorder)?;
+            }
+        }
+    }
+
+    /// One generation and its row.
+    fn generation(
+        &mut self,
+        method: &mut dyn Method,
+        recorder: &mut dyn Recorder,
+    ) -> Result<Pulse, TrainError> {
+        let sent = self.rank.comm.bytes_sent();
+        let (clock, checkpoint) = (&self.clock, self.session.experiment.checkpoint.clone());
+        let next = self.counters.generation + 1;
+        let stop_requested = self.session.stop_requested;
+        let architecture = method.architecture().cloned();
+        let interval = method.advance(&self.rank, &mut || {
+            let by_time =
+                checkpoint.every_seconds.is_some_and(|every| clock.is_checkpoint_due(every));
+            Pulse { wall_seconds: clock.seconds(), stop: stop_requested(), checkpoint: by_time }
+        })?;
+        let bytes_sent = self.rank.comm.bytes_sent() - sent;
+        let pulse = interval.pulse;
+        if interval.is_partial {
+            self.counters.wall_seconds = pulse.wall_seconds;
+            return Ok(pulse);
+        }
+        let steps_before = self.counters.env_steps;
+        self.counters.generation += 1;
+        self.counters.env_steps += interval.env_steps;
+        self.counters.episodes += interval.episodes;
+        let samples_before = self.counters.samples;
+        self.counters.samples += interval.samples;
+        self.counters.updates += interval.updates;
+        self.counters.lost_share = interval
+            .lost_updates
+            .zip(interval.attempted_updates)
+            .map(|(lost, attempted)| lost as f64 / (attempted.max(1)) as f64);
+        self.counters.wall_seconds = pulse.wall_seconds;
+        self.told.tell(self.counters.generation, &interval, recorder)?;
+        if let Some(now) = method.architecture().filter(|now| architecture.as_ref() != Some(*now)) {
+            recorder.event(&format!(
+                "generation {}: the policy is now {}, {} parameters",
+                self.counters.generation,
+                now.described(),
+                method.theta().len()
+            ))?;
+        }
+
+        let evaluation = if self.is_evaluation_due(steps_before, samples_before) {
+            self.evaluate(method, Purpose::Evaluation, recorder)?
+        } else {
+            None
+        };
+        self.counters.evaluation_mean = self.complete(evaluation).map(|e| e.score());
+        if let Some(evaluation) = evaluation {
+            self.keep_if_best(method, evaluation, recorder)?;
+        }
+        if self.rank.comm.rank() == 0 {
+            recorder.row(&Row {
+                generation: self.counters.generation,
+                env_steps: self.counters.env_steps,
+                episodes: self.counters.episodes,
+                samples: self.counters.samples,
+                updates: self.counters.updates,
+                wall_seconds: self.clock.seconds(),
+                interval,
+                evaluation,
+                bytes_sent,
+                theta_hash: fingerprint(method),
+            })?;
+        }
+        // Known to all ranks without being told.
+        let by_count = checkpoint.every.is_some_and(|every| next.is_multiple_of(every));
+        Ok(Pulse { checkpoint: pulse.checkpoint || by_count, ..pulse })
+    }
+
+    /// Brings the state together and records it.
+    fn save(&mut self, method: &dyn Method, recorder: &mut dyn Recorder) -> Result<(), TrainError> {
+        let began = Instant::now();
+        if let Some(state) = method.save(&self.rank)? {
+            // The agreed time of the generation's exchange is a little old by now.
+            let counters = Counters {
+                experiment: self.session.experiment.fingerprint(),
+                wall_seconds: self.clock.seconds(),
+                ..self.counters.clone()
+            };
+            let checkpoint = Checkpoint { counters, method: state };
+            recorder.checkpoint(&checkpoint)?;
+        }
+        self.clock.last_checkpoint = Instant::now();
+        self.clock.checkpoint_took = began.elapsed();
+        Ok(())
+    }
+}
