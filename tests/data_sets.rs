@@ -274,6 +274,36 @@ fn search_methods_learn_the_synthetic_set_from_a_few_samples_a_member() {
     assert_eq!(place.run("whole").column("theta_hash"), place.run("eggroll").column("theta_hash"));
 }
 
+/// An estimate from n pairs in P dimensions has a cosine of about sqrt(n / (n + P)) with the gradient.
+#[test]
+fn the_steps_of_a_search_lie_along_the_gradient_as_closely_as_their_pairs_allow() {
+    let experiment = "[task]\ndataset = \"synthetic\"\n[policy]\nhidden = []\ninitial = \"he\"\n\
+        [method]\nname = \"openai-es\"\nsigma = 0.01\nbatch_size = 1000\n\
+        episode_seeds = \"generation\"\nfitness = \"normalized\"\n\
+        [optimizer]\nname = \"sgd\"\nmomentum = 0.0\nlearning_rate = 0.1\n\
+        [evaluation]\nevery = 2\ngradient_samples = 4000\n[stop]\ngenerations = 4\n";
+    let place = Place::new().with_file("search.toml", experiment);
+    let parameters = 650.0;
+    for pairs in [50.0_f64, 400.0] {
+        let population = format!("method.population={}", 2.0 * pairs);
+        let cosines = |name: &str, ranks: &str| {
+            let train = ["train", "search.toml", "--out", name, "--ranks", ranks];
+            place.es_train(&[&train[..], &["--set", &population]].concat()).exits_with(0);
+            place.run(name).column("gradient_cosine")
+        };
+        let alone = cosines(&format!("{pairs}"), "1");
+        assert!(alone[0].is_empty() && alone[2].is_empty(), "no evaluation: {alone:?}");
+        let expected = (pairs / (pairs + parameters)).sqrt();
+        for cosine in [&alone[1], &alone[3]] {
+            let cosine: f64 = cosine.parse().unwrap();
+            assert!((0.8 * expected..1.15 * expected).contains(&cosine), "{cosine} {expected}");
+        }
+        assert_eq!(cosines(&format!("{pairs}-3"), "3"), alone);
+    }
+    let more = ["check", "search.toml", "--set", "evaluation.gradient_samples=4001"];
+    place.es_train(&more).exits_with(2).says(&["gradient_samples = 4001", "4000 training samples"]);
+}
+
 #[test]
 fn what_does_not_fit_a_data_set_is_refused_with_a_reason() {
     let place = samples();
@@ -289,6 +319,7 @@ fn what_does_not_fit_a_data_set_is_refused_with_a_reason() {
         ("arithmetic.update=sometimes", vec!["sometimes", "kahan"]),
         ("arithmetic.matmul=lns12.11", vec!["arithmetic.matmul", "F is 11, expected 3 to 10"]),
         ("arithmetic.lns_addition=table:0", vec!["arithmetic.lns_addition", "table:N"]),
+        ("evaluation.gradient_samples=9", vec!["evaluation.gradient_samples", "are gradients"]),
         ("task.dataset=mnis", vec!["task.dataset", "mnis", "mnist"]),
         ("task.env=CartPole-v1", vec!["task.env", "keep one of the two"]),
         ("method.population=5", vec!["population"]),

@@ -89,6 +89,7 @@ impl Experiment {
             validate::require(known, "method.name", given, &expected)?;
         }
         let samples = task.data().map_or(0, |data| data.training.len());
+        validate::check_gradient_samples(self.evaluation.gradient_samples, samples)?;
         let (members_per_worker, population, scale) = match &self.method {
             MethodSection::Search {
                 members: MembersSection { population, samples: of, .. },

@@ -238,6 +238,11 @@ pub const KEYS: &[Key] = &[
     key("evaluation.every_epochs", "", "epochs between evaluations on a data set [default: 1]"),
     key("evaluation.episodes", "100", "episodes of one evaluation"),
     key(
+        "evaluation.gradient_samples",
+        "",
+        "of search methods on a data set: training samples whose gradient their steps are laid beside, as gradient_cosine [default: 0]",
+    ),
+    key(
         "checkpoint.every_seconds",
         "10.0",
         "seconds between checkpoints, more if they take over 1 % of it; never changes a bit",

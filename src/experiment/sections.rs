@@ -217,6 +217,13 @@ pub struct EvaluationSection {
     /// Episodes of one evaluation.
     #[serde(default = "default_evaluation_episodes")]
     pub episodes: u64,
+    /// Training samples whose gradient the steps of a search method are laid beside; 0 for none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub gradient_samples: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 fn default_evaluation_episodes() -> u64 {

@@ -41,6 +41,12 @@ pub(super) fn check_batch(batch_size: usize, samples: usize) -> Result<(), Exper
     require((1..=samples).contains(&batch_size), "method.batch_size", batch_size, &expected)
 }
 
+/// Checks that the data has as many samples as the gradient is to be taken of.
+pub(super) fn check_gradient_samples(count: u64, samples: usize) -> Result<(), ExperimentError> {
+    let expected = format!("at most the {samples} training samples");
+    require(count <= samples as u64, "evaluation.gradient_samples", count, &expected)
+}
+
 /// Checks that a search method's theta is such that it can take its steps in other ways than plainly.
 fn check_update(arithmetic: &ArithmeticSection) -> Result<(), ExperimentError> {
     if arithmetic.update == UpdateRule::Plain || arithmetic.master == Master::Format {
@@ -62,6 +68,7 @@ fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
         let of_data = "it belongs to data sets, and this task is an environment; leave it out";
         none(evaluation.every_samples.is_some(), "evaluation.every_samples", of_data)?;
         none(evaluation.every_epochs.is_some(), "evaluation.every_epochs", of_data)?;
+        none(evaluation.gradient_samples > 0, "evaluation.gradient_samples", of_data)?;
         none(stop.epochs.is_some(), "stop.epochs", of_data)?;
         none(stop.samples.is_some(), "stop.samples", of_data)?;
         none(stop.updates.is_some(), "stop.updates", of_data)?;
@@ -101,6 +108,8 @@ fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
     let counts =
         "gradient methods have no generations; give stop.epochs, stop.samples or stop.updates";
     none(stop.generations.is_some(), "stop.generations", counts)?;
+    let of_search = "the steps of gradient methods are gradients; leave it out";
+    none(evaluation.gradient_samples > 0, "evaluation.gradient_samples", of_search)?;
     let master = arithmetic.master == Master::Format;
     let reason = "gradient methods keep theta in arithmetic.elsewhere anyway; leave it out";
     none(master, "arithmetic.master", reason)?;

@@ -143,6 +143,7 @@ mod tests {
                 ..Interval::default()
             },
             evaluation,
+            gradient_cosine: None,
             bytes_sent: 0,
             theta_hash: "0123456789abcdef".into(),
         }

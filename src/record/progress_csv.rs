@@ -110,6 +110,7 @@ mod tests {
             wall_seconds: 0.5,
             interval: Interval::default(),
             evaluation: None,
+            gradient_cosine: None,
             bytes_sent: 0,
             theta_hash: "0123456789abcdef".into(),
         }

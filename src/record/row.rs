@@ -3,7 +3,7 @@
 use crate::method::Interval;
 
 /// The columns, in order. New ones are only ever appended.
-pub const COLUMNS: [&str; 33] = [
+pub const COLUMNS: [&str; 34] = [
     "generation",
     "env_steps",
     "episodes",
@@ -37,6 +37,7 @@ pub const COLUMNS: [&str; 33] = [
     "lost_updates",
     "test_error",
     "attempted_updates",
+    "gradient_cosine",
 ];
 
 /// Columns that tell of time or of the machine, and may differ between runs of one experiment.
@@ -157,6 +158,8 @@ pub struct Row {
     pub interval: Interval,
     /// The evaluation after this generation, if one was due.
     pub evaluation: Option<Judgement>,
+    /// The cosine between this generation's step and the way down the loss, if that was asked for.
+    pub gradient_cosine: Option<f64>,
     /// Payload bytes over all ranks in this generation.
     pub bytes_sent: u64,
     /// The fingerprint of the state after it.
@@ -209,6 +212,7 @@ impl Row {
             whole(interval.lost_updates),
             float(errors.map(|e| e.test_error)),
             whole(interval.attempted_updates),
+            float(self.gradient_cosine),
         ]
     }
 }

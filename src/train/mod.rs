@@ -2,6 +2,7 @@
 
 mod classification;
 mod clock;
+mod descent;
 mod evaluation;
 mod machine;
 mod run;

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use self::trouble::Told;
 use super::clock::Clock;
+use super::descent::descent_cosine;
 use super::{Ending, Session, TrainError};
 use crate::method::{Method, Pulse, Rank};
 use crate::record::{Checkpoint, Counters, Recorder, Row, codes_hash, theta_hash};
@@ -77,6 +78,9 @@ impl<'a> Run<'a> {
         let next = self.counters.generation + 1;
         let stop_requested = self.session.stop_requested;
         let architecture = method.architecture().cloned();
+        let experiment = self.session.experiment;
+        let gradient_samples = experiment.evaluation.gradient_samples;
+        let before = (gradient_samples > 0).then(|| method.theta().to_vec());
         let interval = method.advance(&self.rank, &mut || {
             let by_time =
                 checkpoint.every_seconds.is_some_and(|every| clock.is_checkpoint_due(every));
@@ -115,6 +119,18 @@ impl<'a> Run<'a> {
         } else {
             None
         };
+        let gradient_cosine = match (evaluation, before, self.session.task.data()) {
+            (Some(_), Some(before), Some(data)) => {
+                let began = Instant::now();
+                let thetas = (&before[..], method.theta());
+                let (crew, architecture) = (self.rank.crew, &self.plan.architecture);
+                let samples = gradient_samples as usize;
+                let cosine = descent_cosine(crew, architecture, thetas, &data.training, samples);
+                self.clock.evaluating += began.elapsed();
+                cosine
+            }
+            _ => None,
+        };
         self.counters.evaluation_mean = self.complete(evaluation).map(|e| e.score());
         if let Some(evaluation) = evaluation {
             self.keep_if_best(method, evaluation, recorder)?;
@@ -129,6 +145,7 @@ impl<'a> Run<'a> {
                 wall_seconds: self.clock.seconds(),
                 interval,
                 evaluation,
+                gradient_cosine,
                 bytes_sent,
                 theta_hash: fingerprint(method),
             })?;
