@@ -46,6 +46,7 @@ pub(super) fn judge(policy: &PolicyFile, exam: &Exam<'_>) -> Result<Judged, Fail
             Task::registered(&policy.env, Setting { options, tools, pictures: false })
                 .context("cannot evaluate")?
                 .fresh(policy.fresh)
+                .repeating(policy.action_repeat)
         }
     };
     let plan = policy

@@ -19,7 +19,8 @@ pub(super) fn film(
 ) -> Result<String, Failure> {
     let task = Task::registered(&policy.env, Setting { pictures: true, ..setting })
         .map_err(|error| Failure::failed(error.to_string()))?
-        .fresh(policy.fresh);
+        .fresh(policy.fresh)
+        .repeating(policy.action_repeat);
     let mut worker =
         Worker::new(&task, plan, 0).map_err(|error| Failure::failed(error.to_string()))?;
     policy.load_into(&mut worker.policy);

@@ -46,13 +46,15 @@ impl Experiment {
     /// # Errors
     /// If there is none of that name, or it cannot be made here.
     pub fn task(&self, tools: &Tools, data: Option<&Path>) -> Result<Task, ExperimentError> {
-        let TaskSection { env, dataset, split, fresh, options } = &self.task;
+        let TaskSection { env, dataset, split, fresh, action_repeat, reward_every, options } =
+            &self.task;
         if let Some(name) = dataset {
             return Ok(Task::of_data(dataset::load(name, *split, data)?));
         }
         let setting =
             Setting { options: options.clone(), tools: tools.clone(), ..Setting::default() };
-        Ok(Task::registered(env, setting)?.fresh(*fresh))
+        let task = Task::registered(env, setting)?.fresh(*fresh);
+        Ok(task.repeating(*action_repeat).rewarded_every(*reward_every))
     }
 
     /// The parts of the policy for a task.

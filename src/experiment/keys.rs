@@ -35,6 +35,16 @@ pub const KEYS: &[Key] = &[
         "false",
         "build the environment anew for every episode, if it cannot forget the one before",
     ),
+    key(
+        "task.action_repeat",
+        "",
+        "steps of the environment that an action lasts (frame skip); a step is then as many [default: 1]",
+    ),
+    key(
+        "task.reward_every",
+        "",
+        "hold rewards back and give them together every so many steps and at the episode's end [default: 1]",
+    ),
     key("task.options", "", "the environment's constructor arguments, a table of its own"),
     key("policy.hidden", "[64, 64]", "width of each hidden layer; [] is a linear policy"),
     key("policy.activation", "\"tanh\"", "tanh or relu, after each hidden layer"),

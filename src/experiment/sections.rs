@@ -25,9 +25,23 @@ pub struct TaskSection {
     /// Whether the environment is built anew for every episode.
     #[serde(default)]
     pub fresh: bool,
+    /// Steps of the environment that an action lasts.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub action_repeat: u32,
+    /// Steps after which rewards are given together.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub reward_every: u32,
     /// The environment's constructor arguments.
     #[serde(default, skip_serializing_if = "Options::is_empty")]
     pub options: Options,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(count: &u32) -> bool {
+    *count == 1
 }
 
 fn is_usual(split: &Split) -> bool {

@@ -85,6 +85,8 @@ fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
     none(stop.evaluation_return.is_some(), "stop.evaluation_return", of_episodes)?;
     none(stop.env_steps.is_some(), "stop.env_steps", of_episodes)?;
     none(task.fresh, "task.fresh", of_episodes)?;
+    none(task.action_repeat != 1, "task.action_repeat", of_episodes)?;
+    none(task.reward_every != 1, "task.reward_every", of_episodes)?;
     none(!task.options.is_empty(), "task.options", of_episodes)?;
     none(experiment.policy.action_bins.is_some(), "policy.action_bins", of_episodes)?;
     let normalize = experiment.policy.normalize_observations;
@@ -199,6 +201,8 @@ pub(super) fn check(experiment: &Experiment) -> Result<(), ExperimentError> {
     for (key, every) in given {
         at_least_one(key, every)?;
     }
+    at_least_one("task.action_repeat", Some(u64::from(experiment.task.action_repeat)))?;
+    at_least_one("task.reward_every", Some(u64::from(experiment.task.reward_every)))?;
     at_least_one("evaluation.episodes", Some(evaluation.episodes))?;
     let most = format!("at most {MOST_MEMBERS}");
     let episodes = evaluation.episodes;

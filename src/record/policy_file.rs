@@ -26,6 +26,8 @@ pub struct PolicyFile {
     pub split: Option<Split>,
     /// Whether the environment was built anew for every episode.
     pub fresh: bool,
+    /// Steps of the environment that an action lasted.
+    pub action_repeat: u32,
     /// The environment's constructor arguments.
     pub options: Options,
     /// What the policy is made of.
@@ -50,6 +52,8 @@ struct Description {
     split: Option<Split>,
     #[serde(default)]
     fresh: bool,
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    action_repeat: u32,
     /// As TOML, because JSON has no infinity.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     options: String,
@@ -87,6 +91,14 @@ pub struct Unfit {
     pub expected: String,
 }
 
+fn once() -> u32 {
+    1
+}
+
+fn is_once(times: &u32) -> bool {
+    *times == 1
+}
+
 impl PolicyFile {
     /// The policy as a file.
     ///
@@ -101,6 +113,7 @@ impl PolicyFile {
             env: self.env.clone(),
             split: self.split,
             fresh: self.fresh,
+            action_repeat: self.action_repeat,
             options: toml::to_string(&self.options).unwrap_or_default(),
             inputs,
             hidden,
@@ -181,6 +194,7 @@ impl PolicyFile {
             env: description.env,
             split: description.split,
             fresh: description.fresh,
+            action_repeat: description.action_repeat,
             options,
             architecture,
             action_bins: description.action_bins,
@@ -247,6 +261,7 @@ mod tests {
             env: "Pendulum-v1".into(),
             split: None,
             fresh: true,
+            action_repeat: 3,
             options: "limits = [0.5, inf]".parse().unwrap(),
             theta: (0..architecture.layout().parameters()).map(|i| i as f32).collect(),
             architecture,

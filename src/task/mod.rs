@@ -1,7 +1,9 @@
 //! What is optimised: the return of an environment's episodes, or the loss on a data set's samples.
 
+mod action_repeat;
 mod episode;
 mod lock_step;
+mod reward_every;
 mod second_opinion;
 mod worker;
 
@@ -13,6 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use es_envs::{ActionSpace, Env, EnvError, Provider, Setting, Spec};
 
+use self::action_repeat::ActionRepeat;
+use self::reward_every::RewardEvery;
 use self::second_opinion::SecondOpinion;
 use crate::dataset::DataSet;
 
@@ -120,6 +124,41 @@ impl Task {
     /// for environments that carry something from one episode to the next.
     pub fn fresh(self, fresh: bool) -> Self {
         Task { fresh, ..self }
+    }
+
+    /// With actions that last `times` steps of the environment.
+    ///
+    /// # Panics
+    /// If `times` is 0.
+    pub fn repeating(self, times: u32) -> Self {
+        if times == 1 {
+            return self;
+        }
+        self.wrapped(move |env| Box::new(ActionRepeat::new(env, times)))
+    }
+
+    /// With rewards that are held back, and given every so many steps and at the end.
+    ///
+    /// # Panics
+    /// If `every` is 0.
+    pub fn rewarded_every(self, every: u32) -> Self {
+        assert!(every > 0, "rewards every 0 steps");
+        if every == 1 {
+            return self;
+        }
+        self.wrapped(move |env| Box::new(RewardEvery::new(env, every)))
+    }
+
+    fn wrapped(self, wrap: impl Fn(Box<dyn Env>) -> Box<dyn Env> + Send + Sync + 'static) -> Self {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take().map(&wrap);
+        let spec = first.as_ref().map_or(self.spec, |env| env.spec().clone());
+        let make = self.make;
+        Task {
+            spec,
+            make: Arc::new(move || Ok(wrap(make()?))),
+            first: Arc::new(Mutex::new(first)),
+            ..self
+        }
     }
 
     /// What its environments look like.

@@ -100,6 +100,7 @@ impl Run<'_> {
                 env: self.session.task.spec().id.clone(),
                 split: self.session.task.data().map(|_| self.session.experiment.task.split),
                 fresh: self.session.experiment.task.fresh,
+                action_repeat: self.session.experiment.task.action_repeat,
                 options: self.session.experiment.task.options.clone(),
                 architecture: method.architecture().unwrap_or(&self.plan.architecture).clone(),
                 action_bins: self.session.experiment.policy.action_bins,
