@@ -9,7 +9,6 @@
 //! A step takes about 100 microseconds of arithmetic. In the simulation a message takes 20
 //! microseconds, rank 0 needs 2 more to answer, and ranks have 1 or 48 threads.
 
-use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hint::black_box;
@@ -18,7 +17,7 @@ use std::time::Instant;
 use es_train::comm::{Solo, share};
 use es_train::crew::Crew;
 use es_train::envs::Setting;
-use es_train::schedule::{Deck, Hand, dealt_together, share_out};
+use es_train::schedule::{Cluster, Round, share_out, simulate};
 use es_train::{Experiment, Task};
 
 const PAIRS: usize = 360;
@@ -93,75 +92,11 @@ fn simulate_ideal(times: &[u64], cores: usize) -> f64 {
     idle(times, free.into_iter().map(|Reverse(at)| at).max().unwrap_or(0), cores)
 }
 
-/// What happens in the simulation.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
-    /// A thread of this rank is free.
-    Free(usize),
-    /// A question of this rank arrives at rank 0.
-    Asked(usize),
-    /// A chunk arrives.
-    Dealt(usize, usize, usize),
-}
-
-/// The same with the program's own [`Deck`] and [`Hand`].
+/// The same with the program's own rules.
 fn simulate_dealing(times: &[u64], ranks: usize, threads: usize) -> f64 {
-    let together = dealt_together(times.len() / 2, 2, ranks);
-    let groups = times.len() / together;
-    let deck = RefCell::new(Deck::new(groups, ranks));
-    let mut hands: Vec<Hand> = (0..ranks)
-        .map(|rank| {
-            Hand::new(threads, together, Deck::own(groups, rank, ranks), deck.borrow().is_empty())
-        })
-        .collect();
-    let mut waiting = vec![0; ranks];
-    let mut events = BinaryHeap::new();
-    for rank in 0..ranks {
-        events.extend((0..threads).map(|_| Reverse((0, Event::Free(rank)))));
-    }
-    let (mut end, mut answered) = (0, 0);
-    while let Some(Reverse((now, event))) = events.pop() {
-        let rank = match event {
-            Event::Free(rank) => {
-                waiting[rank] += 1;
-                rank
-            }
-            Event::Asked(rank) => {
-                answered = now.max(answered) + ANSWER;
-                let chunk = deck.borrow_mut().deal();
-                events.push(Reverse((
-                    answered + MESSAGE,
-                    Event::Dealt(rank, chunk.start, chunk.end),
-                )));
-                continue;
-            }
-            Event::Dealt(rank, start, end) => {
-                hands[rank].receive(start..end);
-                rank
-            }
-        };
-        loop {
-            while waiting[rank] > 0
-                && let Some(piece) = hands[rank].take()
-            {
-                waiting[rank] -= 1;
-                let length: u64 =
-                    piece.slots.map(|slot| times[together * piece.group + slot]).sum();
-                end = end.max(now + length);
-                events.push(Reverse((now + length, Event::Free(rank))));
-            }
-            if !hands[rank].ask(waiting[rank], false) {
-                break;
-            }
-            if rank > 0 {
-                events.push(Reverse((now + MESSAGE, Event::Asked(rank))));
-                break;
-            }
-            let chunk = deck.borrow_mut().deal();
-            hands[0].receive(chunk);
-        }
-    }
-    idle(times, end, ranks * threads)
+    let cluster = Cluster { ranks, threads, message: MESSAGE, answer: ANSWER };
+    let round = Round { episodes: times, group_size: 2, episodes_per_member: 1 };
+    idle(times, simulate(cluster, round), ranks * threads)
 }
 
 fn idle(times: &[u64], end: u64, threads: usize) -> f64 {

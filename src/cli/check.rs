@@ -2,9 +2,10 @@
 
 use clap::Args;
 
+use super::costs::costs;
 use super::{ExperimentArguments, Failure, ToolArguments, print};
 use crate::experiment::{Experiment, MethodSection, Plan, SearchKeys};
-use crate::method::evolution::{NoiseSource, Traffic, UpdateMode, Workload};
+use crate::method::evolution::{NoiseSource, UpdateMode};
 use crate::record::quantity;
 
 #[derive(Clone, Debug, Args)]
@@ -46,7 +47,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
         for remark in keys.remarks(&plan) {
             text += &format!("# {remark}\n");
         }
-        text += &sent(&experiment, keys, &plan, parameters);
+        text += &sent(&experiment, keys, &plan);
     }
     if let MethodSection::Synchronous(method) = &experiment.method {
         let samples = task.data().map_or(0, |data| data.bytes());
@@ -71,7 +72,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
 }
 
 /// The traffic of a search method.
-fn sent(experiment: &Experiment, keys: &dyn SearchKeys, plan: &Plan, parameters: usize) -> String {
+fn sent(experiment: &Experiment, keys: &dyn SearchKeys, plan: &Plan) -> String {
     let mut text = String::new();
     if let NoiseSource::Table(length) = keys.noise() {
         text += &format!(
@@ -79,21 +80,10 @@ fn sent(experiment: &Experiment, keys: &dyn SearchKeys, plan: &Plan, parameters:
             quantity(4.0 * length as f64)
         );
     }
-    let behaviour = if keys.wants_behaviours() { plan.behaviour_size } else { 0 };
     text += "#\n# sent per generation, over all ranks, by method.update:\n";
     text += "#   ranks  replicated     sharded   auto takes\n";
     for ranks in RANKS {
-        let workload = Workload {
-            members: plan.population,
-            group_size: keys.group_size(),
-            parameters,
-            ranks,
-            threads: 1,
-            gathered: keys.gathered(experiment),
-        };
-        let observation =
-            experiment.policy.normalize_observations.then_some(plan.policy.architecture.inputs);
-        let traffic = Traffic::of(workload, observation, behaviour);
+        let (workload, traffic) = costs(experiment, keys, plan, ranks, 1);
         let auto = UpdateMode::Auto.is_sharded(workload);
         let chosen = match (keys.update(), auto) {
             (UpdateMode::Auto, true) => "sharded",

@@ -1,6 +1,7 @@
 //! The commands. Words and exit codes live here, and nothing that decides a result.
 
 mod check;
+mod costs;
 mod evaluate;
 mod fetch;
 mod job;
@@ -9,6 +10,7 @@ mod list;
 mod render;
 mod resume;
 mod signals;
+mod simulate;
 mod sweep;
 mod train;
 
@@ -59,6 +61,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArguments),
     /// Show the resolved experiment and what it costs, without running it.
     Check(check::CheckArguments),
+    /// Tell how long a generation would take on other numbers of ranks.
+    Simulate(simulate::SimulateArguments),
     /// Download data sets.
     Fetch(fetch::FetchArguments),
     /// List what there is.
@@ -229,6 +233,7 @@ pub fn main() -> ExitCode {
         Some(Command::Sweep(arguments)) => job::alone("sweep", || sweep::run(&arguments)),
         Some(Command::Evaluate(arguments)) => job::alone("evaluate", || evaluate::run(&arguments)),
         Some(Command::Check(arguments)) => job::alone("check", || check::run(&arguments)),
+        Some(Command::Simulate(arguments)) => job::alone("simulate", || simulate::run(&arguments)),
         Some(Command::Fetch(arguments)) => job::alone("fetch", || fetch::run(&arguments)),
         Some(Command::List { what, tools }) => {
             job::alone("list", || list::run(what, &tools.tools()))

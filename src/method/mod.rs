@@ -7,6 +7,7 @@
 pub mod evolution;
 pub mod gradient;
 
+use self::evolution::Rehearsal;
 use crate::comm::{CommError, Communicator};
 use crate::crew::Crew;
 use crate::network::{Architecture, Diverged};
@@ -217,6 +218,19 @@ pub trait Method {
         rank: &Rank<'_>,
         pulse: &mut dyn FnMut() -> Pulse,
     ) -> Result<Interval, MethodError>;
+
+    /// What the parts of a generation take on this machine, by a method that has members: plays at
+    /// least `most` of them, or all. The method is of no use afterwards.
+    ///
+    /// # Errors
+    /// If a rank fails or no member has a return.
+    fn rehearse(
+        &mut self,
+        _rank: &Rank<'_>,
+        _most: usize,
+    ) -> Result<Option<Rehearsal>, MethodError> {
+        Ok(None)
+    }
 
     /// The unperturbed parameters (P), the same on every rank.
     fn theta(&self) -> &[f32];

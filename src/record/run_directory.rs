@@ -164,6 +164,15 @@ impl RunDirectory {
         PolicyFile::from_bytes(&bytes).map_err(|source| RecordError::Sealed { path, source })
     }
 
+    /// The newest checkpoint of the run in this directory that is whole, if there is one. Looks
+    /// only, so that a run at work is not disturbed.
+    ///
+    /// # Errors
+    /// If all of them are damaged.
+    pub fn newest_checkpoint(path: &Path) -> Result<Option<Checkpoint>, RecordError> {
+        newest_checkpoint(path, &mut Vec::new())
+    }
+
     /// The summary of the run in this directory, if it is finished.
     pub fn summary(path: &Path) -> Option<Summary> {
         serde_json::from_slice(&fs::read(path.join(SUMMARY)).ok()?).ok()

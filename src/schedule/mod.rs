@@ -15,8 +15,10 @@ mod deck;
 mod episodes;
 mod hand;
 mod share_out;
+mod simulation;
 
 pub use deck::{Deck, dealt_together};
 pub use episodes::{Seen, play_and_see, play_numbered};
 pub use hand::{Hand, Piece};
 pub use share_out::{Share, Supply, gather_numbered, share_out, share_out_supplies};
+pub use simulation::{Cluster, Round, simulate};

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use super::exchange::{Gathered, Report, exchange, exchange_texts};
 use super::play::Evaluated;
-use super::{EpisodeCap, EvolutionSettings, Search, StepNorms};
+use super::{EpisodeCap, EvolutionSettings, Rehearsal, Search, StepNorms};
 use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank};
 use crate::network::Architecture;
 use crate::policy::Statistics;
@@ -52,7 +52,8 @@ impl Method for Evolution {
         pulse: &mut dyn FnMut() -> Pulse,
     ) -> Result<Interval, MethodError> {
         let began = Instant::now();
-        let Evaluated { outcomes, behaviours, fault, mut busy } = self.evaluate(rank)?;
+        let Evaluated { outcomes, behaviours, fault, mut busy } =
+            self.evaluate(rank, self.groups(rank))?;
         let evaluate_seconds = began.elapsed().as_secs_f64();
 
         let mut seen = self.statistics.clone();
@@ -67,7 +68,7 @@ impl Method for Evolution {
         let Gathered { outcomes, behaviours, statistics, idle_fraction, pulse, any_warnings } =
             exchange(
                 rank.comm,
-                self.search.population() / self.together(rank.comm.size()),
+                self.groups(rank),
                 self.together(rank.comm.size()),
                 &Report {
                     outcomes: &outcomes,
@@ -126,6 +127,10 @@ impl Method for Evolution {
             pulse,
             ..interval
         })
+    }
+
+    fn rehearse(&mut self, rank: &Rank<'_>, most: usize) -> Result<Option<Rehearsal>, MethodError> {
+        self.rehearsal(rank, most).map(Some)
     }
 
     fn theta(&self) -> &[f32] {

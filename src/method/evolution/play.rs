@@ -36,14 +36,20 @@ impl Evolution {
         dealt_together(self.search.population() / size, size, ranks)
     }
 
+    /// Groups of a generation that are dealt on these ranks.
+    pub(super) fn groups(&self, rank: &Rank<'_>) -> usize {
+        self.search.population() / self.together(rank.comm.size())
+    }
+
     /// The size of the behaviours that the search wants, 0 if it wants none.
     pub(super) fn behaviour_size(&self) -> usize {
         if self.search.wants_behaviours() { self.settings.behaviour_size } else { 0 }
     }
 
-    /// Evaluates all members with all threads of all ranks. Gives the outcomes of the groups that
-    /// fell to this rank, their behaviours, and the first fault's reason.
-    pub(super) fn evaluate(&self, rank: &Rank<'_>) -> Result<Evaluated, CommError> {
+    /// Evaluates the members of the first `groups` groups that are dealt together, with all threads
+    /// of all ranks; on samples, all members. Gives the outcomes of the groups that fell to this
+    /// rank, their behaviours, and the first fault's reason.
+    pub(super) fn evaluate(&self, rank: &Rank<'_>, groups: usize) -> Result<Evaluated, CommError> {
         if let Some(samples) = &self.settings.samples {
             let EvolutionSettings { seed, episode_seeds, .. } = self.settings;
             let search = self.search.as_ref();
@@ -62,7 +68,6 @@ impl Evolution {
             }
         }
         let fault = Mutex::new(None::<(usize, String)>);
-        let groups = self.search.population() / size;
         let episodes = self.settings.episodes_per_member as usize;
         let slots = size * episodes;
         let share = match self.search.low_rank() {
