@@ -10,6 +10,10 @@ import statistics
 import sys
 from collections import defaultdict
 
+# Before what may not be installed.
+if len(sys.argv) != 4:
+    sys.exit(__doc__)
+
 import matplotlib
 
 matplotlib.use("Agg")

@@ -9,8 +9,13 @@ evosax computes in single precision, as is its default; cma in double. Both sear
 
 import argparse
 import csv
+import sys
 import tomllib
 from pathlib import Path
+
+# Before what may not be installed.
+if len(sys.argv) < 2 or {"-h", "--help"} & set(sys.argv):
+    sys.exit(__doc__)
 
 import cma
 import evosax.algorithms

@@ -3,7 +3,7 @@
     python3 experiments/search_methods/plot.py SWEEP_DIRECTORY PEERS.csv OUTPUT_DIRECTORY
 
 SWEEP_DIRECTORY is that of `es-train sweep experiments/search_methods/functions.toml`, PEERS.csv is peers.py's. Writes
-functions.csv (a row a run), functions_curves.csv (medians and quartiles over seeds) and functions.png. Needs matplotlib.
+functions.csv (a row a run), functions_curves.csv (medians and quartiles over seeds) and a functions_METHOD.png for each method. Needs matplotlib.
 """
 
 import csv
@@ -13,6 +13,10 @@ import tomllib
 from collections import defaultdict
 from pathlib import Path
 
+# Before what may not be installed.
+if len(sys.argv) != 4:
+    sys.exit(__doc__)
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -20,7 +24,8 @@ import matplotlib.pyplot as plt
 
 TARGET = 1e-6
 COLOURS = {"es-train": "#cc3311", "cma": "#0077bb", "evosax": "#009988"}
-DASHES = {"cma-es": "-", "sep-cma-es": "--", "snes": ":", "pgpe": "-."}
+METHODS = ["cma-es", "sep-cma-es", "snes", "pgpe"]
+DASHES = {"es-train": "-", "cma": "--", "evosax": ":"}
 FUNCTIONS = ["sphere", "ellipsoid", "rosenbrock", "rastrigin"]
 POINTS = 30
 
@@ -92,6 +97,30 @@ def write(path, head, rows):
         writer.writerows(rows)
 
 
+def draw(method, cells, groups, curves, path):
+    """One method beside its peers: a panel for each cell, a curve for each program."""
+    figure, axes = plt.subplots(2, len(FUNCTIONS), figsize=(15, 7.4), layout="constrained")
+    for axis, cell in zip(axes.flat, cells):
+        counts = []
+        for system, colour in COLOURS.items():
+            if (cell, method, system) not in curves:
+                continue
+            places, lower, median, upper = zip(*curves[cell, method, system])
+            # The last drawn hides nothing.
+            axis.plot(places, median, color=colour, linestyle=DASHES[system], label=f"{system}: {method}")
+            axis.fill_between(places, lower, upper, color=colour, alpha=0.15, linewidth=0)
+            group = groups[cell, method, system]
+            counts.append(f"{system} {sum(reached(curve) is not None for curve in group)} of {len(group)}")
+        axis.set(xscale="log", yscale="log", ylim=(1e-8, None), xlabel="evaluations")
+        axis.set_title(f"{cell}\nreach 1e-6: {', '.join(counts)}", fontsize=9)
+        axis.axhline(TARGET, color="grey", linewidth=0.5)
+        axis.grid(alpha=0.3)
+    figure.supylabel("best value so far, median and quartiles of the seeds; grey: the goal")
+    axes[0, 0].legend(fontsize=8)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+
+
 def main():
     runs = of_sweep(Path(sys.argv[1])) | of_peers(sys.argv[2])
     output = Path(sys.argv[3])
@@ -116,22 +145,8 @@ def main():
             for place, *quartiles in rows
         ],
     )
-    figure, axes = plt.subplots(2, len(FUNCTIONS), figsize=(15, 7))
-    for axis, cell in zip(axes.flat, order):
-        for (name, method, system), rows in curves.items():
-            if name != cell:
-                continue
-            places, lower, median, upper = zip(*rows)
-            style = {"color": COLOURS[system], "linestyle": DASHES[method]}
-            axis.plot(places, median, label=f"{system}: {method}", **style)
-            axis.fill_between(places, lower, upper, color=COLOURS[system], alpha=0.15, linewidth=0)
-        axis.set(title=cell, xscale="log", yscale="log", ylim=(1e-8, None), xlabel="evaluations")
-        axis.axhline(TARGET, color="grey", linewidth=0.5)
-        axis.grid(alpha=0.3)
-    figure.supylabel("best value so far, median and quartiles of the seeds")
-    axes[0, 0].legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(output / "functions.png", dpi=100)
+    for method in METHODS:
+        draw(method, cells, groups, curves, output / f"functions_{method}.png")
 
     for (cell, method, system), group in sorted(groups.items(), key=lambda item: (order[item[0][0]], item[0])):
         counts = [evaluations for evaluations in map(reached, group) if evaluations is not None]

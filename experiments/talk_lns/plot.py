@@ -11,6 +11,10 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+# Before what may not be installed.
+if len(sys.argv) != 4:
+    sys.exit(__doc__)
+
 import matplotlib
 
 matplotlib.use("Agg")

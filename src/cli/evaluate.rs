@@ -11,7 +11,7 @@ use super::{Failure, ToolArguments, print};
 use crate::arithmetic::{Format, Formats};
 use crate::comm::Solo;
 use crate::dataset::Samples;
-use crate::record::{Film, Judgement, PolicyFile, RunDirectory};
+use crate::record::{Film, Judgement, PolicyFile, RunDirectory, figure};
 use crate::train::default_threads;
 
 #[derive(Clone, Debug, Args)]
@@ -97,14 +97,14 @@ fn describe(policy: &PolicyFile, judged: &Judged) -> String {
     let formats = judged.plan.architecture.formats;
     match (judged.judgement, judged.task.data()) {
         (Judgement::Returns(result), _) => format!(
-            "{}, policy of generation {} in {formats}: mean return {:.3} (std {:.3}, min {:.3}, \
-             max {:.3}), mean length {:.1}, {} episodes\n",
+            "{}, policy of generation {} in {formats}: mean return {} (std {}, min {}, max {}), \
+             mean length {:.1}, {} episodes\n",
             policy.env,
             policy.generation,
-            result.mean,
-            result.std,
-            result.min,
-            result.max,
+            figure(result.mean),
+            figure(result.std),
+            figure(result.min),
+            figure(result.max),
             result.length_mean,
             result.episodes,
         ),

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
+use signal_hook::iterator::Signals as Incoming;
 
 /// Exit code of a process that a second Ctrl-C ends at once, as shells have it.
 const KILLED_BY_INT: i32 = 130;
@@ -34,6 +35,20 @@ impl Signals {
         };
         register().context("cannot listen for signals")?;
         Ok(Signals { asked })
+    }
+
+    /// Says when the first signal comes what will happen, for a generation may take minutes.
+    pub fn announce(&self) -> anyhow::Result<()> {
+        let mut signals = Incoming::new([SIGINT, SIGTERM, SIGUSR1])?;
+        std::thread::spawn(move || {
+            if signals.forever().next().is_some() {
+                eprintln!(
+                    "stopping after the generation at work; a second Ctrl-C or SIGTERM ends at \
+                     once, without a checkpoint"
+                );
+            }
+        });
+        Ok(())
     }
 
     /// Whether a signal has come, or the stop file is there.

@@ -21,7 +21,7 @@ use super::signals::Signals;
 use super::train::{Prepared, run_on};
 use super::{FAILED, Failure, INTERRUPTED, PlaceArguments, ToolArguments};
 use crate::comm::Solo;
-use crate::record::{RunDirectory, Summary};
+use crate::record::{RunDirectory, Summary, figure};
 use crate::train::default_threads;
 
 #[derive(Clone, Debug, Args)]
@@ -54,6 +54,7 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
         tools: arguments.tools.clone(),
     };
     let signals = Signals::listen()?;
+    signals.announce()?;
     // Before anything runs: a table must not mix two sweeps.
     for cell in &cells {
         cell.check_same(&out.join(&cell.name))?;
@@ -147,7 +148,7 @@ fn outcome(summary: &Summary) -> String {
         let (error, seconds) = (100.0 * error, summary.wall_seconds);
         return format!("{verdict}, error {error:.2} %, {seconds:.2} s");
     }
-    let mean = summary.final_evaluation_mean.map_or("none".to_owned(), |mean| format!("{mean:.2}"));
+    let mean = summary.final_evaluation_mean.map_or("none".to_owned(), figure);
     format!(
         "{verdict}, mean return {mean}, {} generations, {:.2} s",
         summary.generations, summary.wall_seconds

@@ -197,7 +197,11 @@ pub(super) fn run_on(
         machine: &machine,
         stop_requested: &|| signals.asked(&stop_file),
     };
-    let mut console = (!place.quiet && comm.rank() == 0).then(Console::new);
+    let talks = !place.quiet && comm.rank() == 0;
+    if talks {
+        signals.announce()?;
+    }
+    let mut console = talks.then(Console::new);
     let result = {
         let mut recorder = (directory.take(), console.take());
         train(&session, comm, &mut recorder as &mut dyn Recorder)

@@ -102,6 +102,9 @@ pub struct Interval {
     pub parameter_norm: f64,
     /// Length of the step over the length of theta.
     pub update_ratio: Option<f64>,
+    /// What every member returned, if they are told apart by their returns and all returned the
+    /// same.
+    pub tied: Option<f64>,
     /// Members without a return.
     pub faulted_members: u64,
     /// The first few reasons, by member.

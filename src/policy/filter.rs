@@ -66,6 +66,18 @@ impl Statistics {
         !self.words.is_empty()
     }
 
+    /// Whether all observations so far, of which there are some, were the same.
+    pub fn are_constant(&self) -> bool {
+        let Some((&count, sums)) = self.words.split_first() else { return false };
+        // count * squares = sum^2, up to the rounding of the 2^-32.
+        let constant = |pair: &[i128]| {
+            let (sum, squares) = (pair[0] as f64 / FRACTION, pair[1] as f64 / FRACTION);
+            let (mean, mean_square) = (sum / count as f64, squares / count as f64);
+            (mean_square - mean * mean).abs() <= 1e-9 * mean_square
+        };
+        count > 0 && sums.chunks_exact(2).all(constant)
+    }
+
     /// Adds one finished episode. An episode whose sums are not finite or beyond 2^60 adds
     /// nothing.
     pub fn add_episode(&mut self, episode: &EpisodeSums) {

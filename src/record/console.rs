@@ -100,7 +100,7 @@ impl Console {
         };
         let unit = match (row.interval.loss, row.interval.returns) {
             (None, Some(returns)) => {
-                line += &format!("  return {}", number(returns.mean));
+                line += &format!("  return {}", figure(returns.mean));
                 "steps"
             }
             (loss, _) => {
@@ -111,7 +111,7 @@ impl Console {
         match self.evaluation {
             None => {}
             Some(Judgement::Returns(evaluation)) => {
-                line += &format!("  evaluation {}", number(evaluation.mean));
+                line += &format!("  evaluation {}", figure(evaluation.mean));
             }
             Some(Judgement::Errors(errors)) => {
                 if let Some(error) = errors.error_rate {
@@ -198,12 +198,12 @@ impl Recorder for Console {
             ));
             return Ok(());
         }
-        let threshold = run.threshold.map(|t| format!(" (threshold {})", number(t)));
+        let threshold = run.threshold.map(|t| format!(" (threshold {})", figure(t)));
         self.say(&format!(
             "{verdict}: {}, mean return {} on fresh episodes{}, after {}, {} steps and {} of \
              training (stopped by {})",
             run.env,
-            summary.final_evaluation_mean.map_or("none".into(), number),
+            summary.final_evaluation_mean.map_or("none".into(), figure),
             threshold.unwrap_or_default(),
             plural(summary.generations as usize, "generation"),
             quantity(summary.env_steps as f64),
@@ -227,8 +227,10 @@ fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-fn number(value: f64) -> String {
-    format!("{value:.2}")
+/// A return as people read it: `475.31`, and `-2.85e-4` where two decimals would say nothing.
+pub fn figure(value: f64) -> String {
+    let small = value != 0.0 && value.abs() < 0.1;
+    if small { format!("{value:.2e}") } else { format!("{value:.2}") }
 }
 
 /// Seconds as people read them: `0.21 s`, `45 s`, `12 min`, `2.5 h`.
@@ -248,5 +250,16 @@ pub fn quantity(value: f64) -> String {
         v if v < 1e6 => format!("{:.1} k", v / 1e3),
         v if v < 1e9 => format!("{:.2} M", v / 1e6),
         v => format!("{:.2} G", v / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn returns_near_zero_keep_their_digits() {
+        let texts = [475.314, -90.0, 0.0, -0.1, 0.05, -2.854e-4].map(figure);
+        assert_eq!(texts, ["475.31", "-90.00", "0.00", "-0.10", "5.00e-2", "-2.85e-4"]);
     }
 }

@@ -19,7 +19,7 @@ mod summary;
 
 pub use atomic::write_atomically;
 pub use checkpoint::{Checkpoint, Counters};
-pub use console::{Console, duration, quantity};
+pub use console::{Console, duration, figure, quantity};
 pub use evaluations::{Cost, Evaluated};
 pub use film::{Film, FilmError};
 pub use hash::{codes_hash, theta_hash};

@@ -2,7 +2,7 @@
 
 use super::groups::{Group, Way};
 use super::runs::Measure;
-use crate::record::{duration, quantity};
+use crate::record::{duration, figure, quantity};
 use crate::statistics::Quartiles;
 
 /// The widest name of a group that shares its line with numbers.
@@ -38,6 +38,14 @@ pub(super) fn describe(groups: &[Group<'_>]) -> String {
             }
         }
         text += &table.to_text();
+    }
+    let unconfirmed = |group: &Group<'_>| {
+        let solved = group.solved.unwrap_or(group.finished);
+        group.ways.iter().any(|way| way.reached > solved)
+    };
+    if groups.iter().any(unconfirmed) {
+        text +=
+            "\nreached: by a scheduled evaluation; solved: by the last one too, on fresh seeds\n";
     }
     let missed = |group: &Group<'_>| group.ways.iter().any(|way| way.reached < group.finished);
     if groups.iter().any(missed) {
@@ -107,7 +115,7 @@ fn result(group: &Group<'_>, value: f64) -> String {
     if group.cell.has_errors() {
         return format!("{:.2} %", 100.0 * value);
     }
-    format!("{value:.2}")
+    figure(value)
 }
 
 fn median(quartiles: Option<Quartiles>, text: impl Fn(f64) -> String) -> String {

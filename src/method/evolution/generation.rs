@@ -100,6 +100,16 @@ impl Method for Evolution {
 
         if self.search.wants_behaviours() {
             self.search.see(&behaviours);
+        } else {
+            let tied = interval.returns.filter(|returns| returns.min == returns.max);
+            interval.tied = tied.map(|returns| returns.max);
+        }
+        if self.generation == 0 && self.is_all_one() {
+            interval.warnings.push(
+                "members are theta itself: their perturbations are too small for the number \
+                 format of theta, and nothing can be learnt; a larger method.sigma helps"
+                    .to_owned(),
+            );
         }
         let step = self.search.step(rank, self.generation, &outcomes)?;
         interval.warnings.extend(self.search.warnings());

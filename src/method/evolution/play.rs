@@ -36,6 +36,17 @@ impl Evolution {
         dealt_together(self.search.population() / size, size, ranks)
     }
 
+    /// Whether the first members that the search writes out are theta to the bit.
+    pub(super) fn is_all_one(&self) -> bool {
+        if self.search.low_rank().is_some() || self.search.architecture().is_some() {
+            return false;
+        }
+        let theta = self.search.theta();
+        let mut members = vec![vec![0.0; theta.len()]; self.search.group_size()];
+        self.search.write_group(self.generation, 0, &mut members);
+        members.iter().all(|member| member == theta)
+    }
+
     /// Groups of a generation that are dealt on these ranks.
     pub(super) fn groups(&self, rank: &Rank<'_>) -> usize {
         self.search.population() / self.together(rank.comm.size())

@@ -104,7 +104,9 @@ impl<'a> Run<'a> {
             .zip(interval.attempted_updates)
             .map(|(lost, attempted)| lost as f64 / (attempted.max(1)) as f64);
         self.counters.wall_seconds = pulse.wall_seconds;
-        self.told.tell(self.counters.generation, &interval, recorder)?;
+        let goal = self.session.experiment.stop.evaluation_return;
+        let sees_nothing = method.statistics().are_constant();
+        self.told.tell(self.counters.generation, &interval, goal, sees_nothing, recorder)?;
         if let Some(now) = method.architecture().filter(|now| architecture.as_ref() != Some(*now)) {
             recorder.event(&format!(
                 "generation {}: the policy is now {}, {} parameters",

@@ -11,6 +11,8 @@ use crate::train::TrainError;
 pub(super) struct Told {
     /// That all returns are equal.
     ties: bool,
+    /// Something of the method's own.
+    method_spoke: bool,
     /// That all steps are lost.
     loss: bool,
     /// Last lines of the faults that were told in full.
@@ -18,11 +20,14 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Tells of a generation, counted from 1.
+    /// Tells of a generation, counted from 1. `goal` is the return that ends the run, and
+    /// `sees_nothing` says that all normalised observations are 0.
     pub fn tell(
         &mut self,
         generation: u64,
         interval: &Interval,
+        goal: Option<f64>,
+        sees_nothing: bool,
         recorder: &mut dyn Recorder,
     ) -> Result<(), TrainError> {
         if interval.faulted_members > 0 {
@@ -49,16 +54,23 @@ impl Told {
         for warning in &interval.warnings {
             recorder.event(&format!("warning: generation {generation}: {warning}"))?;
         }
-        if let Some(returns) = interval.returns
-            && returns.min == returns.max
-            && !self.ties
-        {
+        // Where the method has said more, or the goal is reached, it is no news.
+        self.method_spoke |= !interval.warnings.is_empty();
+        let tied = interval.tied.filter(|&tied| goal.is_none_or(|goal| tied < goal));
+        if let Some(tied) = tied.filter(|_| !self.ties && !self.method_spoke) {
             self.ties = true;
+            let advice = if sees_nothing {
+                "all observations were the same so far, and normalised they are 0 whatever theta \
+                 is; add policy.normalize_observations = false"
+            } else if interval.gradient_norm.is_some() {
+                "there is no direction to step in; if this goes on, a larger method.sigma or \
+                 population explores more"
+            } else {
+                "none is better than another; if this goes on, a larger method.population \
+                 explores more"
+            };
             recorder.event(&format!(
-                "warning: generation {generation}: every member returned {:?}, so there is no \
-                 direction to step in; if this goes on, a larger method.sigma or population \
-                 explores more",
-                returns.max
+                "warning: generation {generation}: every member returned {tied:?}: {advice}"
             ))?;
         }
         Ok(())

@@ -117,14 +117,13 @@ impl CmaEs {
         let spread = distribution.spread();
         let mut near = distribution.mean.iter().zip(distribution.deviations());
         let states = [
-            near.all(|(mean, deviation)| deviation < f64::from(f32::EPSILON) / 4.0 * mean.abs())
-                .then(|| {
-                    format!(
-                        "sigma has vanished ({spread:e}): members are theta itself in single \
+            near.all(|(mean, deviation)| deviation < half_a_step(*mean)).then(|| {
+                format!(
+                    "sigma has vanished ({spread:e}): members are theta itself in single \
                          precision, so nothing more is learnt; cma-es has converged, or \
                          method.sigma or method.population were too small for the task"
-                    )
-                }),
+                )
+            }),
             (spread > EXPLODED * self.settings.sigma).then(|| {
                 format!(
                     "sigma has exploded ({spread:e}, {EXPLODED:e} times method.sigma): returns get \
@@ -137,6 +136,12 @@ impl CmaEs {
         told.filter_map(|(warning, told)| warning.filter(|_| !std::mem::replace(told, true)))
             .collect()
     }
+}
+
+/// Half the distance from a number to the next in single precision.
+fn half_a_step(number: f64) -> f64 {
+    let smallest = f64::from(f32::from_bits(1));
+    (f64::from(f32::EPSILON) / 4.0 * number.abs()).max(smallest / 2.0)
 }
 
 /// Length of a vector.
@@ -307,6 +312,11 @@ mod tests {
         assert!(method.warnings()[0].contains("vanished (1e-9)"));
         assert!(method.warnings().is_empty());
         method.distribution.sigma = 1e7;
+        let mut at_zero = at(vec![0.0, 2.0], 6);
+        at_zero.distribution.sigma = 1e-40;
+        assert!(at_zero.warnings().is_empty());
+        at_zero.distribution.sigma = 1e-50;
+        assert!(at_zero.warnings()[0].contains("vanished"));
         assert!(method.warnings()[0].contains("exploded (1e7, 1e6 times method.sigma)"));
         assert!(method.warnings().is_empty());
     }

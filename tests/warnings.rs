@@ -1,0 +1,64 @@
+//! What a run says when it cannot learn, through the binary.
+
+mod harness;
+
+use harness::Place;
+
+const NO_DIRECTION: &str = "no direction";
+
+fn run(arguments: &[&str]) -> harness::Outcome {
+    let place = Place::new();
+    let train = ["train", "--out", "run", "--set", "evaluation.episodes=2"];
+    place.es_train(&[&train[..], arguments].concat()).exits_with(0)
+}
+
+#[test]
+fn observations_that_never_differ_are_named_where_they_are_normalised_away() {
+    let ars = ["--env", "Sphere-v0", "--set", "method.name=ars", "--set", "stop.generations=3"];
+    run(&ars).says(&["every member returned -90.0", "policy.normalize_observations = false"]);
+    let seen = [&ars[..], &["--set", "policy.normalize_observations=false"]].concat();
+    assert!(!run(&seen).stderr.contains("warning"));
+}
+
+#[test]
+fn equal_returns_are_told_with_what_the_method_has_and_only_if_it_goes_by_returns() {
+    let mountain_car = ["--env", "MountainCar-v0", "--set", "stop.generations=2", "--set"];
+    let with = |method: &str| {
+        let sets = ["method.population=4", "--set", method];
+        run(&[&mountain_car[..], &sets].concat())
+    };
+    with("method.name=openai-es").says(&["every member returned -200.0", NO_DIRECTION, "sigma"]);
+    let random = with("method.name=random-search");
+    assert!(random.stderr.contains("none is better"), "{random:?}");
+    assert!(!random.stderr.contains("sigma"), "{random:?}");
+    let novelty = with("method.name=ns-es");
+    assert!(!novelty.stderr.contains("every member returned"), "{novelty:?}");
+}
+
+#[test]
+fn returns_that_are_equal_because_the_goal_is_reached_are_no_trouble() {
+    let place = Place::new();
+    let train = ["train", "--out", "run", "--env", "CartPole-v1", "--set", "method.sigma=0.0001"];
+    let long = ["--set", "stop.evaluation_return=9.0", "--set", "method.population=2"];
+    let outcome = place.es_train(&[&train[..], &long].concat()).exits_with(0);
+    assert!(!outcome.stderr.contains("every member"), "{outcome:?}");
+}
+
+#[test]
+fn perturbations_that_vanish_in_theta_are_told_at_once() {
+    let acrobot = ["--env", "Acrobot-v1", "--set", "stop.generations=2"];
+    for (sigma, method) in [("1e-30", "openai-es"), ("1e-30", "snes")] {
+        let (sigma, method) = (format!("method.sigma={sigma}"), format!("method.name={method}"));
+        // Biases are zero at first, and next to zero everything is far away.
+        let sets = ["--set", &sigma, "--set", &method, "--set", "policy.bias=false"];
+        run(&[&acrobot[..], &sets].concat()).says(&["members are theta itself", "method.sigma"]);
+    }
+    let format = ["--set", "arithmetic.elsewhere=fixed8.4", "--set", "arithmetic.matmul=fixed8.4"];
+    let lost = ["--set", "arithmetic.master=format", "--set", "method.sigma=0.001"];
+    run(&[&acrobot[..], &format, &lost].concat()).says(&["members are theta itself"]);
+    let usual = run(&acrobot);
+    assert!(!usual.stderr.contains("members are theta itself"), "{usual:?}");
+    let zeros = ["--set", "method.name=cma-es", "--set", "policy.initial=zeros"];
+    let small = ["--set", "policy.hidden=[]", "--set", "method.sigma=1e-300"];
+    run(&[&acrobot[..], &zeros, &small].concat()).says(&["sigma has vanished"]);
+}
