@@ -27,8 +27,8 @@
 //!    where they start is then the same for both members of a pair.
 //! 6. Any optimizer may take the step; plain `sgd` without momentum is the paper's.
 
-use super::{Mirrored, Outcome, Search, SearchStep};
-use crate::method::{MethodError, MethodState, Rank};
+use super::{Members, Mirrored, Outcome, Search, SearchStep};
+use crate::method::{MethodError, Rank};
 
 /// What `ars` is told beside its pairs.
 #[derive(Clone, Copy, Debug)]
@@ -91,16 +91,12 @@ fn deviation(numbers: impl Iterator<Item = f64> + Clone) -> f64 {
 }
 
 impl Search for Ars {
-    fn population(&self) -> usize {
-        self.pairs.population()
+    fn members(&self) -> &dyn Members {
+        &self.pairs
     }
 
-    fn group_size(&self) -> usize {
-        2
-    }
-
-    fn write_group(&self, generation: u64, group: usize, members: &mut [Vec<f32>]) {
-        self.pairs.write_pair(generation, group, members);
+    fn members_mut(&mut self) -> &mut dyn Members {
+        &mut self.pairs
     }
 
     fn step(
@@ -111,22 +107,6 @@ impl Search for Ars {
     ) -> Result<SearchStep, MethodError> {
         let weights = self.settings.weights(outcomes);
         self.pairs.step(rank, generation, generation + 1, &weights)
-    }
-
-    fn theta(&self) -> &[f32] {
-        self.pairs.theta()
-    }
-
-    fn codes(&self) -> Option<Vec<u8>> {
-        self.pairs.codes()
-    }
-
-    fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
-        self.pairs.save(rank)
-    }
-
-    fn restore(&mut self, state: &MethodState) -> Result<(), MethodError> {
-        self.pairs.restore(state)
     }
 }
 

@@ -35,9 +35,9 @@ use super::centre::Move;
 use super::factor_sums::{FactorSums, Summands};
 use super::fitness::{pair_weights, shape};
 use super::threshold::two_sided;
-use super::{FitnessShaping, LowRank, Mirrored, Outcome, Search, SearchStep};
+use super::{FitnessShaping, LowRank, Members, Mirrored, Outcome, Search, SearchStep};
 use crate::arithmetic::Grid;
-use crate::method::{MethodError, MethodState, Rank};
+use crate::method::{MethodError, Rank};
 use crate::network::FactorLayout;
 use crate::noise::Noise;
 use crate::optimizer::Schedule;
@@ -114,12 +114,12 @@ impl LowRank for Eggroll {
 }
 
 impl Search for Eggroll {
-    fn population(&self) -> usize {
-        self.pairs.population()
+    fn members(&self) -> &dyn Members {
+        &self.pairs
     }
 
-    fn group_size(&self) -> usize {
-        2
+    fn members_mut(&mut self) -> &mut dyn Members {
+        &mut self.pairs
     }
 
     /// The members multiplied out, for whoever wants to look at them: they are played by their
@@ -176,21 +176,5 @@ impl Search for Eggroll {
 
     fn low_rank(&self) -> Option<&dyn LowRank> {
         Some(self)
-    }
-
-    fn theta(&self) -> &[f32] {
-        self.pairs.theta()
-    }
-
-    fn codes(&self) -> Option<Vec<u8>> {
-        self.pairs.codes()
-    }
-
-    fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
-        self.pairs.save(rank)
-    }
-
-    fn restore(&mut self, state: &MethodState) -> Result<(), MethodError> {
-        self.pairs.restore(state)
     }
 }

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use super::centre::{Centre, CentreSettings, Move, Stepped};
 use super::workload::{Gathering, Workload};
-use super::{NoiseSource, SearchStep, SecondLook};
+use super::{Members, NoiseSource, SearchStep, SecondLook};
 use crate::method::{MethodError, MethodState, Rank};
 use crate::noise::{Noise, Perturbations, Table, TableError};
 use crate::optimizer::Schedule;
@@ -74,24 +74,6 @@ impl Mirrored {
     /// Standard deviation of a generation's perturbations.
     pub(super) fn sigma(&self, generation: u64) -> f64 {
         self.sigma * self.sigma_schedule.factor(generation)
-    }
-
-    /// Members per generation.
-    pub fn population(&self) -> usize {
-        self.population
-    }
-
-    /// Writes the two members (P each) of a pair. Class A.
-    ///
-    /// # Panics
-    /// If `members` are not two of P elements.
-    pub fn write_pair(&self, generation: u64, pair: usize, members: &mut [Vec<f32>]) {
-        let [plus, minus] = members else { panic!("a pair has two members") };
-        let sigma = self.sigma(generation) as f32;
-        let origin = self.centre.origin();
-        self.noise.perturb_pair(generation, pair as u64, sigma, origin, plus, minus);
-        self.centre.place(plus);
-        self.centre.place(minus);
     }
 
     /// Writes theta plus and minus a perturbation (P).
@@ -175,30 +157,39 @@ impl Mirrored {
             communicate_seconds,
         })
     }
+}
 
-    /// The unperturbed parameters (P).
-    pub fn theta(&self) -> &[f32] {
+impl Members for Mirrored {
+    fn population(&self) -> usize {
+        self.population
+    }
+
+    fn group_size(&self) -> usize {
+        2
+    }
+
+    fn write_group(&self, generation: u64, group: usize, members: &mut [Vec<f32>]) {
+        let [plus, minus] = members else { panic!("a pair has two members") };
+        let sigma = self.sigma(generation) as f32;
+        let origin = self.centre.origin();
+        self.noise.perturb_pair(generation, group as u64, sigma, origin, plus, minus);
+        self.centre.place(plus);
+        self.centre.place(minus);
+    }
+
+    fn theta(&self) -> &[f32] {
         self.centre.theta()
     }
 
-    /// The parameters' bits as they are stored, if not as f32.
-    pub fn codes(&self) -> Option<Vec<u8>> {
+    fn codes(&self) -> Option<Vec<u8>> {
         self.centre.codes()
     }
 
-    /// Brings the state to rank 0, which gets `Some`. Collective.
-    ///
-    /// # Errors
-    /// If a rank fails.
-    pub fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
+    fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
         self.centre.save(rank)
     }
 
-    /// Goes back to a saved state.
-    ///
-    /// # Errors
-    /// If the state does not fit.
-    pub fn restore(&mut self, state: &MethodState) -> Result<(), MethodError> {
+    fn restore(&mut self, state: &MethodState) -> Result<(), MethodError> {
         self.centre.restore(state)
     }
 }

@@ -15,6 +15,7 @@ mod fitness;
 mod ga;
 mod generation;
 mod lock_step;
+mod members;
 mod mirrored;
 mod noise_source;
 mod ns_es;
@@ -44,6 +45,7 @@ pub use ga::{
     MOST_UNITS, Part, Root,
 };
 pub use generation::Evolution;
+pub use members::Members;
 pub use mirrored::{Mirrored, MirroredSettings};
 pub use noise_source::NoiseSource;
 pub use ns_es::{Novelty, NoveltySettings};
@@ -130,17 +132,30 @@ pub trait LowRank: Sync {
 ///
 /// Nothing of size population x P ever exists: a member is rebuilt from (seed, generation, index)
 /// wherever it is needed.
+///
+/// What a method says of its [`Members`] it may say otherwise itself; most have only their step to
+/// say.
 pub trait Search: Send + Sync {
-    /// Members per generation.
-    fn population(&self) -> usize;
+    /// Who is evaluated.
+    fn members(&self) -> &dyn Members;
 
-    /// Members that are drawn together, such as the two of a mirrored pair; divides the
-    /// population.
-    fn group_size(&self) -> usize;
+    /// The same, to go back to a saved state.
+    fn members_mut(&mut self) -> &mut dyn Members;
 
-    /// Writes the parameters (P each, or as many as the member's own architecture has) of the
-    /// members of one group. Reads theta, never writes it. Class A.
-    fn write_group(&self, generation: u64, group: usize, members: &mut [Vec<f32>]);
+    /// As [`Members::population`].
+    fn population(&self) -> usize {
+        self.members().population()
+    }
+
+    /// As [`Members::group_size`].
+    fn group_size(&self) -> usize {
+        self.members().group_size()
+    }
+
+    /// As [`Members::write_group`]. Class A.
+    fn write_group(&self, generation: u64, group: usize, members: &mut [Vec<f32>]) {
+        self.members().write_group(generation, group, members);
+    }
 
     /// The architecture of one member, if they are not all as the experiment says. Class A.
     fn member_architecture(&self, _generation: u64, _member: usize) -> Option<Arc<Architecture>> {
@@ -178,28 +193,34 @@ pub trait Search: Send + Sync {
         None
     }
 
-    /// The unperturbed parameters (P).
-    fn theta(&self) -> &[f32];
-
     /// Theta's architecture, if it need not be as the experiment says.
     fn architecture(&self) -> Option<&Architecture> {
         None
     }
 
-    /// The parameters' bits as they are stored, if not as f32.
-    fn codes(&self) -> Option<Vec<u8>> {
-        None
+    /// As [`Members::theta`].
+    fn theta(&self) -> &[f32] {
+        self.members().theta()
     }
 
-    /// Brings the state to rank 0, which gets `Some`. Collective.
+    /// As [`Members::codes`].
+    fn codes(&self) -> Option<Vec<u8>> {
+        self.members().codes()
+    }
+
+    /// As [`Members::save`]. Collective.
     ///
     /// # Errors
     /// If a rank fails.
-    fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError>;
+    fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
+        self.members().save(rank)
+    }
 
-    /// Goes back to a saved state.
+    /// As [`Members::restore`].
     ///
     /// # Errors
     /// If the state does not fit.
-    fn restore(&mut self, state: &MethodState) -> Result<(), MethodError>;
+    fn restore(&mut self, state: &MethodState) -> Result<(), MethodError> {
+        self.members_mut().restore(state)
+    }
 }

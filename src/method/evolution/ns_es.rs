@@ -30,7 +30,7 @@ use std::time::Instant;
 
 use super::archive::Archive;
 use super::fitness::{centered_ranks, fill_missing, pair_weights, shape};
-use super::{Blend, FitnessShaping, Mirrored, Outcome, Search, SearchStep, SecondLook};
+use super::{Blend, FitnessShaping, Members, Mirrored, Outcome, Search, SearchStep, SecondLook};
 use crate::comm::CommError;
 use crate::method::{MethodError, MethodState, Rank};
 use crate::schedule::play_and_see;
@@ -173,16 +173,12 @@ fn draw(weights: &[f64], uniform: f64) -> usize {
 }
 
 impl Search for Novelty {
-    fn population(&self) -> usize {
-        self.agents[0].pairs.population()
+    fn members(&self) -> &dyn Members {
+        &self.agents[self.current].pairs
     }
 
-    fn group_size(&self) -> usize {
-        2
-    }
-
-    fn write_group(&self, generation: u64, group: usize, members: &mut [Vec<f32>]) {
-        self.agents[self.current].pairs.write_pair(generation, group, members);
+    fn members_mut(&mut self) -> &mut dyn Members {
+        &mut self.agents[self.current].pairs
     }
 
     fn wants_behaviours(&self) -> bool {

@@ -21,8 +21,8 @@
 //! 5. Ties share their mean rank (see [`FitnessShaping`]).
 
 use super::fitness::{pair_weights, shape};
-use super::{FitnessShaping, Mirrored, Outcome, Search, SearchStep};
-use crate::method::{MethodError, MethodState, Rank};
+use super::{FitnessShaping, Members, Mirrored, Outcome, Search, SearchStep};
+use crate::method::{MethodError, Rank};
 
 /// The method's state.
 pub struct OpenaiEs {
@@ -38,16 +38,12 @@ impl OpenaiEs {
 }
 
 impl Search for OpenaiEs {
-    fn population(&self) -> usize {
-        self.pairs.population()
+    fn members(&self) -> &dyn Members {
+        &self.pairs
     }
 
-    fn group_size(&self) -> usize {
-        2
-    }
-
-    fn write_group(&self, generation: u64, group: usize, members: &mut [Vec<f32>]) {
-        self.pairs.write_pair(generation, group, members);
+    fn members_mut(&mut self) -> &mut dyn Members {
+        &mut self.pairs
     }
 
     fn step(
@@ -58,21 +54,5 @@ impl Search for OpenaiEs {
     ) -> Result<SearchStep, MethodError> {
         let weights = pair_weights(&shape(self.fitness, outcomes), outcomes);
         self.pairs.step(rank, generation, generation + 1, &weights)
-    }
-
-    fn theta(&self) -> &[f32] {
-        self.pairs.theta()
-    }
-
-    fn codes(&self) -> Option<Vec<u8>> {
-        self.pairs.codes()
-    }
-
-    fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
-        self.pairs.save(rank)
-    }
-
-    fn restore(&mut self, state: &MethodState) -> Result<(), MethodError> {
-        self.pairs.restore(state)
     }
 }

@@ -24,8 +24,10 @@
 
 use super::fitness::shape;
 use super::separable::gathering;
-use super::{FitnessShaping, Gathering, Outcome, Search, SearchStep, Separable, SeparableSettings};
-use crate::method::{MethodError, MethodState, Rank};
+use super::{
+    FitnessShaping, Gathering, Members, Outcome, Search, SearchStep, Separable, SeparableSettings,
+};
+use crate::method::{MethodError, Rank};
 use crate::optimizer::Optimizer;
 
 /// Sums over blocks of its own: the squares of sigma.
@@ -86,16 +88,12 @@ impl Pgpe {
 }
 
 impl Search for Pgpe {
-    fn population(&self) -> usize {
-        self.members.population()
+    fn members(&self) -> &dyn Members {
+        &self.members
     }
 
-    fn group_size(&self) -> usize {
-        self.members.group_size()
-    }
-
-    fn write_group(&self, generation: u64, group: usize, members: &mut [Vec<f32>]) {
-        self.members.write_group(generation, group, members);
+    fn members_mut(&mut self) -> &mut dyn Members {
+        &mut self.members
     }
 
     fn step(
@@ -109,21 +107,5 @@ impl Search for Pgpe {
         self.members.step(rank, generation, &weights, |sigma, second| {
             sigma * (1.0 + (rate * second).clamp(-most, most))
         })
-    }
-
-    fn theta(&self) -> &[f32] {
-        self.members.theta()
-    }
-
-    fn codes(&self) -> Option<Vec<u8>> {
-        self.members.codes()
-    }
-
-    fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
-        self.members.save(rank)
-    }
-
-    fn restore(&mut self, state: &MethodState) -> Result<(), MethodError> {
-        self.members.restore(state)
     }
 }

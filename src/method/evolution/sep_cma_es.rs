@@ -28,7 +28,7 @@ use std::time::Instant;
 
 use super::fitness::by_rank;
 use super::separable::gathering;
-use super::{Gathering, Outcome, Search, SearchStep, Separable, SeparableSettings};
+use super::{Gathering, Members, Outcome, Search, SearchStep, Separable, SeparableSettings};
 use crate::method::{MethodError, MethodState, Rank};
 use crate::optimizer::{Optimizer, Sgd, power};
 
@@ -139,16 +139,12 @@ impl SepCmaEs {
 }
 
 impl Search for SepCmaEs {
-    fn population(&self) -> usize {
-        self.members.population()
+    fn members(&self) -> &dyn Members {
+        &self.members
     }
 
-    fn group_size(&self) -> usize {
-        self.members.group_size()
-    }
-
-    fn write_group(&self, generation: u64, group: usize, members: &mut [Vec<f32>]) {
-        self.members.write_group(generation, group, members);
+    fn members_mut(&mut self) -> &mut dyn Members {
+        &mut self.members
     }
 
     fn step(
@@ -224,14 +220,6 @@ impl Search for SepCmaEs {
         let stepped = centre.step(rank, generation, generation + 1)?;
         centre.slices.gather(rank.comm, sigma)?;
         Ok(self.members.report(stepped, square, began))
-    }
-
-    fn theta(&self) -> &[f32] {
-        self.members.theta()
-    }
-
-    fn codes(&self) -> Option<Vec<u8>> {
-        self.members.codes()
     }
 
     fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {

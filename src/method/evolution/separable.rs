@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use super::centre::{Centre, CentreSettings, Stepped};
 use super::workload::{Gathering, Workload};
-use super::{SearchStep, SecondLook};
+use super::{Members, SearchStep, SecondLook};
 use crate::method::{MethodError, MethodState, Rank};
 use crate::noise::{BLOCK, Noise};
 use crate::optimizer::Optimizer;
@@ -68,35 +68,6 @@ impl Separable {
         }
     }
 
-    /// Members per generation.
-    pub fn population(&self) -> usize {
-        self.population
-    }
-
-    /// Members that share their noise: 1, or 2 of a mirrored pair.
-    pub fn group_size(&self) -> usize {
-        self.group_size
-    }
-
-    /// Writes the members (P each) of a group. Class A.
-    ///
-    /// # Panics
-    /// If there are not one or two of P elements.
-    pub fn write_group(&self, generation: u64, group: usize, members: &mut [Vec<f32>]) {
-        let (group, origin) = (group as u64, self.centre.origin());
-        match members {
-            [member] => self.noise.perturb_each(generation, group, &self.sigma, origin, member),
-            [plus, minus] => {
-                let sigma = &self.sigma;
-                self.noise.perturb_pair_each(generation, group, sigma, origin, plus, minus);
-            }
-            _ => panic!("members come alone or in pairs, not as {}", members.len()),
-        }
-        for member in members {
-            self.centre.place(member);
-        }
-    }
-
     /// Steps theta along `sigma * first` and makes each sigma `adapt(sigma, second)`, with the
     /// weights `[a, b]` of each group. Collective; class A.
     pub(super) fn step(
@@ -143,22 +114,41 @@ impl Separable {
             communicate_seconds,
         }
     }
+}
 
-    /// The unperturbed parameters (P).
-    pub fn theta(&self) -> &[f32] {
+impl Members for Separable {
+    fn population(&self) -> usize {
+        self.population
+    }
+
+    fn group_size(&self) -> usize {
+        self.group_size
+    }
+
+    fn write_group(&self, generation: u64, group: usize, members: &mut [Vec<f32>]) {
+        let (group, origin) = (group as u64, self.centre.origin());
+        match members {
+            [member] => self.noise.perturb_each(generation, group, &self.sigma, origin, member),
+            [plus, minus] => {
+                let sigma = &self.sigma;
+                self.noise.perturb_pair_each(generation, group, sigma, origin, plus, minus);
+            }
+            _ => panic!("members come alone or in pairs, not as {}", members.len()),
+        }
+        for member in members {
+            self.centre.place(member);
+        }
+    }
+
+    fn theta(&self) -> &[f32] {
         self.centre.theta()
     }
 
-    /// The parameters' bits as they are stored, if not as f32.
-    pub fn codes(&self) -> Option<Vec<u8>> {
+    fn codes(&self) -> Option<Vec<u8>> {
         self.centre.codes()
     }
 
-    /// Brings theta and sigma to rank 0, which gets `Some`. Collective.
-    ///
-    /// # Errors
-    /// If a rank fails.
-    pub fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
+    fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
         let state = self.centre.save(rank)?;
         Ok(state.map(|mut state| {
             state.vectors.push(("sigma".to_owned(), self.sigma.clone()));
@@ -166,11 +156,7 @@ impl Separable {
         }))
     }
 
-    /// Goes back to a saved state.
-    ///
-    /// # Errors
-    /// If the state does not fit.
-    pub fn restore(&mut self, state: &MethodState) -> Result<(), MethodError> {
+    fn restore(&mut self, state: &MethodState) -> Result<(), MethodError> {
         let parameters = self.sigma.len();
         self.sigma.copy_from_slice(state.vector("sigma", parameters)?);
         self.centre.restore(state)

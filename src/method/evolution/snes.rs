@@ -18,8 +18,8 @@
 
 use super::fitness::by_rank;
 use super::separable::gathering;
-use super::{Gathering, Outcome, Search, SearchStep, Separable, SeparableSettings};
-use crate::method::{MethodError, MethodState, Rank};
+use super::{Gathering, Members, Outcome, Search, SearchStep, Separable, SeparableSettings};
+use crate::method::{MethodError, Rank};
 use crate::optimizer::{Optimizer, Sgd};
 
 /// Sums over blocks of its own: the squares of sigma.
@@ -71,16 +71,12 @@ fn utilities(population: usize) -> Vec<f64> {
 }
 
 impl Search for Snes {
-    fn population(&self) -> usize {
-        self.members.population()
+    fn members(&self) -> &dyn Members {
+        &self.members
     }
 
-    fn group_size(&self) -> usize {
-        self.members.group_size()
-    }
-
-    fn write_group(&self, generation: u64, group: usize, members: &mut [Vec<f32>]) {
-        self.members.write_group(generation, group, members);
+    fn members_mut(&mut self) -> &mut dyn Members {
+        &mut self.members
     }
 
     fn step(
@@ -94,21 +90,5 @@ impl Search for Snes {
         let half = (0.5 * self.sigma_learning_rate) as f32;
         self.members
             .step(rank, generation, &weights, |sigma, second| sigma * libm::expf(half * second))
-    }
-
-    fn theta(&self) -> &[f32] {
-        self.members.theta()
-    }
-
-    fn codes(&self) -> Option<Vec<u8>> {
-        self.members.codes()
-    }
-
-    fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
-        self.members.save(rank)
-    }
-
-    fn restore(&mut self, state: &MethodState) -> Result<(), MethodError> {
-        self.members.restore(state)
     }
 }

@@ -49,7 +49,7 @@ use std::time::Instant;
 
 use distribution::Distribution;
 
-use super::{Outcome, Search, SearchStep, SecondLook, StepNorms};
+use super::{Members, Outcome, Search, SearchStep, SecondLook, StepNorms};
 use crate::method::{MethodError, MethodState, Rank};
 use crate::noise::Noise;
 use crate::seed::Purpose;
@@ -149,7 +149,7 @@ fn length(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(0.0, |sum, value| sum + value * value).sqrt()
 }
 
-impl Search for CmaEs {
+impl Members for CmaEs {
     fn population(&self) -> usize {
         self.settings.population
     }
@@ -166,54 +166,12 @@ impl Search for CmaEs {
         }
     }
 
-    fn step(
-        &mut self,
-        rank: &Rank<'_>,
-        generation: u64,
-        outcomes: &[Outcome],
-    ) -> Result<SearchStep, MethodError> {
-        let began = Instant::now();
-        let weights = self.weights(outcomes);
-        let sigma = self.distribution.spread();
-        let CmaEs { noise, distribution, .. } = self;
-        let is_sound = rank.crew.install(|| {
-            distribution.update(generation, &weights, &|member, z| {
-                draw(noise, generation, member, z);
-            })
-        });
-        let farthest = self.distribution.mean.iter().fold(0.0_f64, |most, m| most.max(m.abs()));
-        // Members reach less than 8 deviations far in any direction.
-        let reach = farthest + 8.0 * self.distribution.reach();
-        if !is_sound || reach > f64::from(f32::MAX) || self.distribution.sigma == 0.0 {
-            return Err(MethodError::Overflow {
-                generation: generation + 1,
-                sigma: self.distribution.sigma,
-            });
-        }
-        let theta: Vec<f32> = self.distribution.mean.iter().map(|&mean| mean as f32).collect();
-        let steps = theta.iter().zip(&self.theta).map(|(new, old)| f64::from(new - old));
-        let norms = StepNorms {
-            step: Some(length(steps)),
-            parameters: length(theta.iter().copied().map(f64::from)),
-            ..StepNorms::default()
-        };
-        self.theta = theta;
-        Ok(SearchStep {
-            norms,
-            sigma: Some(sigma),
-            learning_rate: None,
-            second_look: SecondLook::default(),
-            update_seconds: began.elapsed().as_secs_f64(),
-            communicate_seconds: 0.0,
-        })
-    }
-
-    fn warnings(&mut self) -> Vec<String> {
-        self.news()
-    }
-
     fn theta(&self) -> &[f32] {
         &self.theta
+    }
+
+    fn codes(&self) -> Option<Vec<u8>> {
+        None
     }
 
     fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
@@ -275,6 +233,62 @@ impl Search for CmaEs {
     }
 }
 
+impl Search for CmaEs {
+    fn members(&self) -> &dyn Members {
+        self
+    }
+
+    fn members_mut(&mut self) -> &mut dyn Members {
+        self
+    }
+
+    fn step(
+        &mut self,
+        rank: &Rank<'_>,
+        generation: u64,
+        outcomes: &[Outcome],
+    ) -> Result<SearchStep, MethodError> {
+        let began = Instant::now();
+        let weights = self.weights(outcomes);
+        let sigma = self.distribution.spread();
+        let CmaEs { noise, distribution, .. } = self;
+        let is_sound = rank.crew.install(|| {
+            distribution.update(generation, &weights, &|member, z| {
+                draw(noise, generation, member, z);
+            })
+        });
+        let farthest = self.distribution.mean.iter().fold(0.0_f64, |most, m| most.max(m.abs()));
+        // Members reach less than 8 deviations far in any direction.
+        let reach = farthest + 8.0 * self.distribution.reach();
+        if !is_sound || reach > f64::from(f32::MAX) || self.distribution.sigma == 0.0 {
+            return Err(MethodError::Overflow {
+                generation: generation + 1,
+                sigma: self.distribution.sigma,
+            });
+        }
+        let theta: Vec<f32> = self.distribution.mean.iter().map(|&mean| mean as f32).collect();
+        let steps = theta.iter().zip(&self.theta).map(|(new, old)| f64::from(new - old));
+        let norms = StepNorms {
+            step: Some(length(steps)),
+            parameters: length(theta.iter().copied().map(f64::from)),
+            ..StepNorms::default()
+        };
+        self.theta = theta;
+        Ok(SearchStep {
+            norms,
+            sigma: Some(sigma),
+            learning_rate: None,
+            second_look: SecondLook::default(),
+            update_seconds: began.elapsed().as_secs_f64(),
+            communicate_seconds: 0.0,
+        })
+    }
+
+    fn warnings(&mut self) -> Vec<String> {
+        self.news()
+    }
+}
+
 /// Draws a member's standard normals.
 fn draw(noise: &Noise, generation: u64, member: usize, z: &mut [f64]) {
     let mut drawn = vec![0.0; z.len()];
@@ -332,7 +346,7 @@ mod tests {
         let mut sums = vec![0.0; n * (n + 1) / 2];
         for group in 0..members {
             let mut member = [vec![0.0_f32; n]];
-            method.write_group(3, group, &mut member);
+            Search::write_group(&method, 3, group, &mut member);
             for i in 0..n {
                 for j in 0..=i {
                     let [a, b] = [i, j].map(|i| f64::from(member[0][i] - method.theta[i]) / 0.5);

@@ -43,7 +43,7 @@ pub use heredity::{Heredity, HereditySettings, Individual};
 use rayon::prelude::*;
 
 use self::selection::{Standing, candidates, rank as ranked, survivors};
-use super::{Outcome, Search, SearchStep, SecondLook, StepNorms};
+use super::{Members, Outcome, Search, SearchStep, SecondLook, StepNorms};
 use crate::comm::CommError;
 use crate::method::{MethodError, MethodState, Rank};
 use crate::network::Architecture;
@@ -167,7 +167,7 @@ impl Ga {
         let play = |worker: &mut Worker, number: usize| {
             let (member, episode) = (members[number / each].member, (number % each) as u64);
             let mut buffers = std::mem::take(&mut worker.members);
-            self.write_group(generation, member, &mut buffers);
+            self.write_member(generation, member, &mut buffers[0]);
             if let Some(architecture) = self.member_architecture(generation, member) {
                 worker.set_architecture(&architecture);
             }
@@ -197,7 +197,7 @@ impl Ga {
     }
 }
 
-impl Search for Ga {
+impl Members for Ga {
     fn population(&self) -> usize {
         self.settings.population
     }
@@ -211,47 +211,8 @@ impl Search for Ga {
         self.write_member(generation, group, theta);
     }
 
-    fn member_architecture(&self, generation: u64, member: usize) -> Option<Arc<Architecture>> {
-        self.heredity.is_growing().then(|| self.architecture_of(generation, member))
-    }
-
-    fn step(
-        &mut self,
-        rank: &Rank<'_>,
-        generation: u64,
-        outcomes: &[Outcome],
-    ) -> Result<SearchStep, MethodError> {
-        let GaSettings { parents, elites, candidates: most, .. } = self.settings;
-        let ranked = ranked(self.standings(generation, outcomes));
-        let candidates = candidates(&ranked, self.elites, most);
-        let (scores, second_look) = self.play_again(rank, generation, &candidates)?;
-        let began = Instant::now();
-        let survivors = survivors(&ranked, &candidates, &scores, elites, parents);
-        self.parents = rank.crew.install(|| {
-            survivors.par_iter().map(|&member| self.member(generation, member)).collect()
-        });
-        self.elites = elites.min(self.parents.len());
-        let squares = self.theta().iter().map(|&t| f64::from(t) * f64::from(t));
-        let sigma = self.heredity.sigma(generation).filter(|_| parents > 0);
-        Ok(SearchStep {
-            norms: StepNorms {
-                parameters: squares.fold(0.0, |sum, square| sum + square).sqrt(),
-                ..StepNorms::default()
-            },
-            sigma,
-            learning_rate: None,
-            second_look,
-            update_seconds: began.elapsed().as_secs_f64(),
-            communicate_seconds: 0.0,
-        })
-    }
-
     fn theta(&self) -> &[f32] {
         &self.best().theta
-    }
-
-    fn architecture(&self) -> Option<&Architecture> {
-        self.heredity.is_growing().then_some(&self.best().architecture)
     }
 
     fn codes(&self) -> Option<Vec<u8>> {
@@ -286,5 +247,54 @@ impl Search for Ga {
         self.parents = self.heredity.rebuild(&genomes);
         self.elites = state.whole_number::<usize>("elites")?.min(self.parents.len());
         Ok(())
+    }
+}
+
+impl Search for Ga {
+    fn members(&self) -> &dyn Members {
+        self
+    }
+
+    fn members_mut(&mut self) -> &mut dyn Members {
+        self
+    }
+
+    fn member_architecture(&self, generation: u64, member: usize) -> Option<Arc<Architecture>> {
+        self.heredity.is_growing().then(|| self.architecture_of(generation, member))
+    }
+
+    fn step(
+        &mut self,
+        rank: &Rank<'_>,
+        generation: u64,
+        outcomes: &[Outcome],
+    ) -> Result<SearchStep, MethodError> {
+        let GaSettings { parents, elites, candidates: most, .. } = self.settings;
+        let ranked = ranked(self.standings(generation, outcomes));
+        let candidates = candidates(&ranked, self.elites, most);
+        let (scores, second_look) = self.play_again(rank, generation, &candidates)?;
+        let began = Instant::now();
+        let survivors = survivors(&ranked, &candidates, &scores, elites, parents);
+        self.parents = rank.crew.install(|| {
+            survivors.par_iter().map(|&member| self.member(generation, member)).collect()
+        });
+        self.elites = elites.min(self.parents.len());
+        let squares = self.best().theta.iter().map(|&t| f64::from(t) * f64::from(t));
+        let sigma = self.heredity.sigma(generation).filter(|_| parents > 0);
+        Ok(SearchStep {
+            norms: StepNorms {
+                parameters: squares.fold(0.0, |sum, square| sum + square).sqrt(),
+                ..StepNorms::default()
+            },
+            sigma,
+            learning_rate: None,
+            second_look,
+            update_seconds: began.elapsed().as_secs_f64(),
+            communicate_seconds: 0.0,
+        })
+    }
+
+    fn architecture(&self) -> Option<&Architecture> {
+        self.heredity.is_growing().then_some(&self.best().architecture)
     }
 }
