@@ -9,7 +9,8 @@ Checks formatting, lints and documentation, and runs all tests of es-train.
   ./run_tests.sh [--no-mpi] [--no-gymnasium]
 
 It installs what is missing of MPI and libclang (apt-get, dnf or brew if that needs no password, else from PyPI into
-.venv), and Gymnasium, MuJoCo, ale-py and cma into .venv. It stops at the first failure; the last lines say what ran and how many tests passed.
+.venv), and Gymnasium, MuJoCo, ale-py, OpenCV and cma into .venv. It stops at the first failure; the last lines say what ran and how many
+tests passed.
 
   --no-mpi         leave out all that needs MPI, and install none
   --no-gymnasium   leave out all that needs Python: MuJoCo, Gymnasium's environments, fresh trajectories, fresh references
@@ -23,11 +24,13 @@ source scripts/mpi_env.sh
 
 # The versions that the recorded trajectories in the repository come from, and those that the environments are tested with.
 packages=(
-    'gymnasium[box2d,classic-control]==1.4.0' mujoco==4.0.0 ale-py==0.12.1 cma==4.4.0 imageio packaging PyOpenGL
+    'gymnasium[box2d,classic-control]==1.4.0' mujoco==4.0.0 ale-py==0.12.1 opencv-python-headless==5.0.0.93
+    cma==4.4.0 imageio packaging PyOpenGL
     'numpy==2.4.6; python_version >= "3.11"' 'numpy==2.2.6; python_version < "3.11"'
 )
 installed='import importlib.metadata as m, sys, Box2D, imageio, OpenGL, pygame
-sys.exit([m.version(name) for name in ("gymnasium", "mujoco", "ale-py", "cma")] != ["1.4.0", "4.0.0", "0.12.1", "4.4.0"])'
+sys.exit([m.version(name) for name in ("gymnasium", "mujoco", "ale-py", "opencv-python-headless", "cma")]
+    != ["1.4.0", "4.0.0", "0.12.1", "5.0.0.93", "4.4.0"])'
 
 with_mpi=1 with_gymnasium=1
 while (($#)); do
@@ -119,7 +122,7 @@ fi
 if [[ -n $with_gymnasium ]]; then
     python="$repo/.venv/bin/python"
     if ! "$python" -c "$installed" >/dev/null 2>&1; then
-        heading "installing Gymnasium, MuJoCo, ale-py and cma"
+        heading "installing Gymnasium, MuJoCo, ale-py, OpenCV and cma"
         venv_create "$repo/.venv"
         "$python" -m pip install --quiet --disable-pip-version-check "${packages[@]}"
     fi

@@ -9,6 +9,9 @@ pub struct Spec {
     pub id: String,
     /// `O`: how many numbers an observation has.
     pub observation_size: usize,
+    /// What an observation shows, if it is a picture of so many pixels: `O` is then the product of
+    /// the three.
+    pub image: Option<Image>,
     /// What an action is.
     pub actions: ActionSpace,
     /// `B`: how many numbers tell what an episode came to, beside its return; 0 if there are none.
@@ -42,6 +45,7 @@ impl Spec {
         Spec {
             id: id.into(),
             observation_size,
+            image: None,
             actions,
             behaviour_size: 0,
             max_episode_steps: None,
@@ -49,6 +53,25 @@ impl Spec {
             frames_per_second: 30.0,
             software: Vec::new(),
         }
+    }
+}
+
+/// The shape of an observation that is an image: rows of pixels from the top, a pixel's channels side
+/// by side, and every number from 0 (dark) to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Rows.
+    pub height: usize,
+    /// Pixels in a row.
+    pub width: usize,
+    /// Numbers of a pixel: its colours, those of several frames if they are stacked.
+    pub channels: usize,
+}
+
+impl Image {
+    /// Numbers in an image.
+    pub fn size(self) -> usize {
+        self.height * self.width * self.channels
     }
 }
 

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use es_envs::{Action, ActionSpace, Env, EnvError, Setting, Tools, gymnasium_version};
+use es_envs::{Action, ActionSpace, Env, EnvError, Image, Setting, Tools, gymnasium_version};
 
 /// Sets the scene once for all tests: the modules beside this file can be imported, and workers
 /// that hang are given up soon. `None` without Gymnasium.
@@ -74,6 +74,26 @@ fn several_choices_and_whole_numbers_arrive_as_they_are_meant() {
     assert_eq!(start(&mut *env), [0.0, 1.0, 1.0, 0.0]);
     let step = env.step(Action::Continuous(&[2.6, -1.2]), &mut [0.0; 4]).unwrap();
     assert_eq!(step.reward, -7.0);
+}
+
+#[test]
+fn pictures_come_with_their_channels_side_by_side_and_other_bytes_as_they_are() {
+    let Some(setting) = setting() else { return };
+    let image = |height, width, channels| Some(Image { height, width, channels });
+    let shares =
+        |bytes: &[u8]| -> Vec<f32> { bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect() };
+    let straight = |length| shares(&(0..length).collect::<Vec<u8>>());
+    for (shape, expected, observation) in [
+        ("[5]", None, vec![0.0, 1.0, 2.0, 3.0, 4.0]),
+        ("[2, 3]", image(2, 3, 1), straight(6)),
+        ("[4, 4, 3]", image(4, 4, 3), straight(48)),
+        ("[2, 2, 3]", image(2, 3, 2), shares(&[0, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11])),
+        ("[2, 2, 1, 2]", image(2, 1, 4), shares(&[0, 1, 4, 5, 2, 3, 6, 7])),
+    ] {
+        let mut env = make(&setting, "picture", &format!("shape = {shape}")).unwrap();
+        assert_eq!(env.spec().image, expected, "{shape}");
+        assert_eq!(start(&mut *env), observation, "{shape}");
+    }
 }
 
 /// The message of an environment that cannot be made.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::Value;
 
 use super::json::json;
+use super::pixels::Frames;
 use super::process::{Head, Process, REQUEST, patience, word};
 use super::{find, name};
 use crate::{Action, ActionSpace, Env, EnvError, Picture, Setting, Spec, Step, action};
@@ -22,6 +23,10 @@ const ATTEMPTS: u32 = 3;
 /// An environment of Python's Gymnasium, in a process of its own.
 pub(crate) struct Python {
     spec: Spec,
+    /// Whether observations come as bytes.
+    bytes: bool,
+    /// What those bytes show, if they are an image.
+    frames: Option<Frames>,
     /// Nothing once it was lost.
     process: Option<Process>,
     /// Why it was lost.
@@ -33,6 +38,8 @@ pub(crate) struct Python {
 #[derive(Deserialize)]
 struct Description {
     observation_size: usize,
+    bytes: bool,
+    image: Option<Frames>,
     frames_per_second: f64,
     max_episode_steps: Option<u32>,
     reward_threshold: Option<f64>,
@@ -66,6 +73,8 @@ impl Python {
             .map_err(|missing| EnvError::Missing { env: id.to_owned(), missing })?;
         let mut env = Python {
             spec: Spec::new(id, 0, ActionSpace::Discrete(1)),
+            bytes: false,
+            frames: None,
             process: None,
             lost: String::new(),
             request: Vec::new(),
@@ -93,6 +102,7 @@ impl Python {
         let description = String::from_utf8_lossy(env.extra()).into_owned();
         let description: Description =
             toml::from_str(&description).map_err(|error| failed(error.to_string()))?;
+        (env.bytes, env.frames) = (description.bytes, description.image);
         env.spec = description.spec(id);
         Ok(env)
     }
@@ -148,14 +158,27 @@ impl Python {
     /// Asks for an observation.
     fn observe(&mut self, observation: &mut [f32]) -> Result<Head, EnvError> {
         let head = self.ask(1)?;
-        let (numbers, _) = self.extra().as_chunks::<4>();
-        if numbers.len() != observation.len() {
-            let reason = format!("{} numbers, expected {}", numbers.len(), observation.len());
-            let reason = format!("an observation of {reason}");
+        let bytes = self.extra();
+        let size = if self.bytes { 1 } else { 4 };
+        if bytes.len() != size * observation.len() {
+            let reason = format!(
+                "an observation of {} bytes, expected {}",
+                bytes.len(),
+                size * observation.len()
+            );
             return Err(EnvError::Failed { env: self.spec.id.clone(), reason });
         }
-        for (to, from) in observation.iter_mut().zip(numbers) {
-            *to = f32::from_le_bytes(*from);
+        match &self.frames {
+            Some(frames) => frames.read(bytes, observation),
+            None if self.bytes => {
+                observation.iter_mut().zip(bytes).for_each(|(to, from)| *to = f32::from(*from));
+            }
+            None => {
+                let (numbers, _) = bytes.as_chunks::<4>();
+                for (to, from) in observation.iter_mut().zip(numbers) {
+                    *to = f32::from_le_bytes(*from);
+                }
+            }
         }
         Ok(head)
     }
@@ -180,6 +203,7 @@ impl Description {
             reward_threshold: self.reward_threshold,
             frames_per_second: self.frames_per_second,
             software: self.software.into_iter().collect(),
+            image: self.image.map(Frames::image),
             ..Spec::new(id, self.observation_size, actions)
         }
     }

@@ -9,10 +9,15 @@
 //! 2. A seed has 31 bits; beside the environment's own generator it seeds those of `random` and of
 //!    NumPy, and that of the action space.
 //! 3. Gymnasium's passive checker of environments is off.
+//! 4. Images (bytes from 0 to 255 in two to four dimensions) come as numbers from 0 to 1, the channels
+//!    of a pixel side by side, those of all frames together where frames are stacked.
+//! 5. With the option `preprocessing = "atari"` an environment of the Arcade Learning Environment is
+//!    wrapped; `Preprocessing` in `worker.py` has the other options of that.
 
 mod environment;
 mod interpreter;
 mod json;
+mod pixels;
 mod process;
 
 pub(crate) use environment::Python;

@@ -14,7 +14,9 @@ Request: command u8, 3 bytes of nothing, length u32 of what follows.
 
 Reply: kind u8, flags u8 (1 terminated, 2 truncated), 2 bytes of nothing, length u32 of what follows, reward f64. Kinds: 0 done,
 1 the environment raised an exception, 2 the request makes no sense, 3 a package is missing, 4 it cannot be drawn; all but 0 are
-followed by text. An observation is O f32.
+followed by text. An observation is O f32, or O bytes where the environment's own are such, in the order of its array.
+
+Options that this program takes itself, with `preprocessing = "atari"`, are those of `Preprocessing`.
 """
 
 import ctypes.util
@@ -99,7 +101,22 @@ class Observations:
         self.check(space, spaces)
         self.flatten = spaces.utils.flatten
         self.size = int(spaces.utils.flatdim(space))
-        self.write = self.box if isinstance(space, spaces.Box) else self.other
+        is_box = isinstance(space, spaces.Box)
+        self.write = self.box if is_box else self.other
+        self.type = np.dtype(np.uint8 if is_box and space.dtype == np.uint8 else np.float32)
+        self.image = self.image_of(space) if self.type == np.uint8 else None
+
+    def image_of(self, space):
+        """(stack, height, width, channels) of bytes from 0 to 255 in two to four dimensions."""
+        if len(space.shape) not in (2, 3, 4) or space.low.any() or (space.high != 255).any():
+            return None
+        if len(space.shape) == 4:
+            return space.shape
+        if len(space.shape) == 2:
+            return (1, *space.shape, 1)
+        # Colours are the last dimension, frames and planes the first: either is shorter than a picture is wide.
+        first, last = space.shape[0], space.shape[-1]
+        return (*space.shape, 1) if first < last else (1, *space.shape)
 
     def check(self, space, spaces):
         if isinstance(space, spaces.Dict):
@@ -120,6 +137,65 @@ class Observations:
 
     def other(self, place, observation):
         np.copyto(place, self.flatten(self.space, observation), casting="unsafe")
+
+
+class Preprocessing:
+    """Wrappers of Gymnasium around the games of the Arcade Learning Environment, by options of their own."""
+
+    COUNTS = {"frame_skip": (4, 1), "noop_max": (30, 0), "screen_size": (84, 1), "frame_stack": (4, 1)}
+    OURS = {"frameskip": "frame_skip says how many frames an action lasts", "obs_type": "it makes grey images"}
+
+    def __init__(self, options):
+        """Takes its own options out."""
+        name = options.pop("preprocessing")
+        if name != "atari":
+            raise Refused(f'preprocessing = {json.dumps(name)}: expected "atari"')
+        for option, reason in self.OURS.items():
+            if option in options:
+                raise Refused(f'{option}: with preprocessing = "atari" {reason}; leave it out')
+        for option, (usual, least) in self.COUNTS.items():
+            setattr(self, option, self.count(option, options.pop(option, usual), least))
+        self.life_loss = options.pop("terminal_on_life_loss", False)
+        if not isinstance(self.life_loss, bool):
+            raise Refused(f"terminal_on_life_loss = {json.dumps(self.life_loss)}: expected true or false")
+        self.limit = options.pop("max_episode_steps", None)
+        if self.limit is not None:
+            self.count("max_episode_steps", self.limit, 1)
+        # Frames are skipped by the wrapper, which looks at the last two of them.
+        options.update(frameskip=1, obs_type="grayscale")
+
+    @staticmethod
+    def count(option, given, least):
+        if isinstance(given, bool) or not isinstance(given, int) or given < least:
+            raise Refused(f"{option} = {json.dumps(given)}: expected a whole number of at least {least}")
+        return given
+
+    def wrap(self, env):
+        from gymnasium import wrappers
+
+        if not hasattr(env.unwrapped, "ale"):
+            raise Refused(self.not_for_it())
+        try:
+            import cv2
+        except ModuleNotFoundError as error:
+            cure = f"{sys.executable} -m pip install opencv-python-headless"
+            raise Missing(f'OpenCV for preprocessing = "atari": {error}; install it with `{cure}`') from None
+        # There is a worker for every core already.
+        cv2.setNumThreads(1)
+        env = wrappers.AtariPreprocessing(
+            env,
+            noop_max=self.noop_max,
+            frame_skip=self.frame_skip,
+            screen_size=self.screen_size,
+            terminal_on_life_loss=self.life_loss,
+        )
+        if self.frame_stack > 1:
+            env = wrappers.FrameStackObservation(env, self.frame_stack)
+        return wrappers.TimeLimit(env, self.limit) if self.limit is not None else env
+
+    @staticmethod
+    def not_for_it():
+        return 'preprocessing = "atari" is for games of the Arcade Learning Environment, such as ale_py:ALE/Pong-v5'
 
 
 class Worker:
@@ -195,12 +271,13 @@ class Worker:
             import numpy as np
         except ModuleNotFoundError as error:
             raise Missing(f"Gymnasium: {error}; install it with `{sys.executable} -m pip install gymnasium==1.4.0`") from None
+        self.preprocessing = Preprocessing(self.options) if "preprocessing" in self.options else None
         self.build()
         self.actions = Actions(self.env.action_space)
         self.observations = Observations(self.env.observation_space)
         self.given = np.zeros(int(np.prod(self.actions.size)), np.float32 if self.actions.type == "f" else np.int32)
-        self.reply = bytearray(REPLY.size + 4 * self.observations.size)
-        self.place = np.frombuffer(self.reply, np.float32, self.observations.size, REPLY.size)
+        self.reply = bytearray(REPLY.size + self.observations.type.itemsize * self.observations.size)
+        self.place = np.frombuffer(self.reply, self.observations.type, self.observations.size, REPLY.size)
         self.answer(DONE, self.describe().encode())
 
     def build(self):
@@ -208,11 +285,15 @@ class Worker:
 
         try:
             self.env = gymnasium.make(self.id, disable_env_checker=True, **self.options)
+            if self.preprocessing:
+                self.env = self.preprocessing.wrap(self.env)
         except (errors.DependencyNotInstalled, ModuleNotFoundError) as error:
             raise Missing(f"{error} (asked in {sys.executable})") from None
         except errors.Error as error:
             raise Refused(f"{type(error).__name__}: {error}") from None
         except TypeError as error:
+            if self.preprocessing and "argument 'frameskip'" in str(error):
+                raise Refused(Preprocessing.not_for_it()) from None
             if self.options:
                 raise Refused(f"{type(error).__name__}: {error}") from None
             raise
@@ -223,9 +304,18 @@ class Worker:
         package = type(self.env.unwrapped).__module__.split(".")[0]
         for name in importlib.metadata.packages_distributions().get(package, []):
             versions[name] = importlib.metadata.version(name)
+        if "cv2" in sys.modules:
+            versions["cv2"] = sys.modules["cv2"].__version__
         if "mujoco" in sys.modules:
             versions["mujoco"] = importlib.metadata.version("mujoco")
-        lines = [f"observation_size = {self.observations.size}", f"frames_per_second = {float(metadata.get('render_fps') or 30)}"]
+        # A game shows 60 frames a second.
+        fps = 60 / self.preprocessing.frame_skip if self.preprocessing else metadata.get("render_fps") or 30
+        lines = [f"observation_size = {self.observations.size}", f"frames_per_second = {float(fps)}"]
+        lines.append(f"bytes = {str(self.observations.type == np.uint8).lower()}")
+        if self.observations.image is not None:
+            names = ("stack", "height", "width", "channels")
+            sizes = ", ".join(f"{name} = {size}" for name, size in zip(names, self.observations.image))
+            lines.append(f"image = {{ {sizes} }}")
         if spec is not None and spec.max_episode_steps is not None and spec.max_episode_steps > 0:
             lines.append(f"max_episode_steps = {spec.max_episode_steps}")
         if spec is not None and spec.reward_threshold is not None:

@@ -70,6 +70,11 @@ def tuple_action(**kwargs):
     return Echo(PLAIN, spaces.Tuple([spaces.Discrete(2)]), np.zeros(2, np.float32), digits, **kwargs)
 
 
+def picture(shape, **kwargs):
+    seen = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    return Echo(spaces.Box(0, 255, shape, np.uint8), spaces.Discrete(2), seen, digits, **kwargs)
+
+
 class Trouble(gymnasium.Env):
     """Fails in the third step of every episode, or while it is made."""
 
@@ -126,7 +131,7 @@ class Careless(gymnasium.Env):
         return self.draw(), 0.0, False, False, {}
 
 
-for name in ["dictionary", "multi_discrete", "multi_binary", "integers", "text", "tuple_action"]:
+for name in ["dictionary", "multi_discrete", "multi_binary", "integers", "picture", "text", "tuple_action"]:
     gymnasium.register(f"{name}-v0", entry_point=globals()[name], max_episode_steps=50)
 gymnasium.register("trouble-v0", entry_point=Trouble)
 gymnasium.register("careless-v0", entry_point=Careless)
