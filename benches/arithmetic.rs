@@ -13,8 +13,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use es_train::arithmetic::{
-    Accumulate, Activation, Arithmetic, Bf16, F32, Fixed, Format, Formats, Int8, Lns, LnsAddition,
-    Product,
+    Accumulate, Arithmetic, Bf16, F32, Fixed, Format, Formats, Int8, Lns, LnsAddition, Product,
 };
 use es_train::network::Architecture;
 use es_train::noise::Noise;
@@ -83,14 +82,7 @@ fn row(name: &str, vector: f64, scalar: Option<f64>) {
 }
 
 fn forward(formats: Formats) -> f64 {
-    let architecture = Architecture {
-        inputs: 4,
-        hidden: vec![64, 64],
-        outputs: 2,
-        activation: Activation::Tanh,
-        bias: true,
-        formats,
-    };
+    let architecture = Architecture { formats, ..Architecture::perceptron(4, vec![64, 64], 2) };
     let mut theta = normals(2, architecture.layout().parameters());
     theta.iter_mut().for_each(|weight| *weight *= 0.1);
     let mut network = architecture.network();

@@ -12,7 +12,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use es_train::arithmetic::{Activation, Formats};
+use es_train::arithmetic::Activation;
 use es_train::network::{Architecture, BatchNetwork, Row};
 use es_train::noise::Noise;
 use es_train::seed::Purpose;
@@ -42,14 +42,8 @@ struct Bench {
 
 impl Bench {
     fn new(n: usize, members: usize) -> Self {
-        let architecture = Architecture {
-            inputs: n,
-            hidden: Vec::new(),
-            outputs: n,
-            activation: Activation::Relu,
-            bias: false,
-            formats: Formats::default(),
-        };
+        let plain = Architecture::perceptron(n, Vec::new(), n);
+        let architecture = Architecture { activation: Activation::Relu, bias: false, ..plain };
         let noise = Noise::new(1, Purpose::Perturbation);
         let mut theta = vec![0.0; n * n];
         noise.fill(1, 0, &mut theta);

@@ -14,7 +14,6 @@ mod limits;
 use std::hint::black_box;
 use std::time::Instant;
 
-use es_train::arithmetic::{Activation, Formats};
 use es_train::network::Architecture;
 use es_train::noise::Noise;
 use es_train::seed::Purpose;
@@ -24,14 +23,7 @@ const SECONDS: f64 = 0.1;
 
 /// Median nanoseconds of a forward pass, and the number of weights.
 fn measure(inputs: usize, hidden: &[usize], outputs: usize) -> (f64, usize) {
-    let architecture = Architecture {
-        inputs,
-        hidden: hidden.to_vec(),
-        outputs,
-        activation: Activation::Tanh,
-        bias: true,
-        formats: Formats::default(),
-    };
+    let architecture = Architecture::perceptron(inputs, hidden.to_vec(), outputs);
     let mut theta = vec![0.0; architecture.layout().parameters()];
     Noise::new(1, Purpose::Initial).fill(0, 0, &mut theta);
     theta.iter_mut().for_each(|weight| *weight *= 0.1);

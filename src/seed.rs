@@ -64,6 +64,9 @@ pub enum Purpose {
     Candidate = 22,
     /// The samples that a member of a search method is judged on.
     MemberSamples = 30,
+    /// The random play that a reference batch is taken from; the generation is the episode, the member
+    /// the step.
+    ReferenceBatch = 40,
 }
 
 /// The golden ratio in 64 bits, the increment of SplitMix64: it keeps an input of zeros from
@@ -105,7 +108,7 @@ pub const fn derive(seed: u64, purpose: Purpose, generation: u64, member: u64, i
 mod tests {
     use super::*;
 
-    const PURPOSES: [Purpose; 17] = [
+    const PURPOSES: [Purpose; 18] = [
         Purpose::Initial,
         Purpose::Perturbation,
         Purpose::Episode,
@@ -123,6 +126,7 @@ mod tests {
         Purpose::Breeding,
         Purpose::Candidate,
         Purpose::MemberSamples,
+        Purpose::ReferenceBatch,
     ];
 
     #[test]
@@ -147,7 +151,7 @@ mod tests {
     #[test]
     fn the_numbers_of_the_purposes_are_pinned() {
         let numbers: Vec<u64> = PURPOSES.iter().map(|&purpose| purpose as u64).collect();
-        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 20, 21, 22, 30]);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 20, 21, 22, 30, 40]);
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
 
     let mut text = experiment.to_toml();
     text += &format!("\n# {parameters} parameters\n");
+    text += &seeing(&experiment, &plan);
     if plan.population > 0 {
         text += &format!(
             "# memory: {}B a rank for theta and {slots} more vectors like it, {}B a thread for members\n",
@@ -69,6 +70,27 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
     }
     print(&text);
     Ok(0)
+}
+
+/// What a policy does that has more than plain layers.
+fn seeing(experiment: &Experiment, plan: &Plan) -> String {
+    let architecture = &plan.policy.architecture;
+    if architecture.is_perceptron() {
+        return String::new();
+    }
+    let products = architecture.multiply_adds() as f64;
+    let mut text =
+        format!("# policy: {architecture}, {} multiply-adds a forward pass\n", quantity(products));
+    if architecture.virtual_batch_norm {
+        let observations = experiment.policy.virtual_batch_norm as f64;
+        text += &format!(
+            "# virtual batch norm: {} multiply-adds for each member, {}B a process for the \
+             reference batch\n",
+            quantity(observations * products),
+            quantity(4.0 * observations * architecture.inputs as f64),
+        );
+    }
+    text
 }
 
 /// The traffic of a search method.

@@ -2,18 +2,18 @@
 
 use std::path::Path;
 
-use es_envs::{Setting, Tools};
+use es_envs::{Setting, Spec, Tools};
 
 use super::{
-    Experiment, ExperimentError, MembersSection, MethodSection, Setup, SynchronousSection,
-    TaskSection, validate,
+    Experiment, ExperimentError, MembersSection, MethodSection, PolicySection, Setup,
+    SynchronousSection, TaskSection, validate,
 };
 use crate::arithmetic::UpdateRule;
 use crate::dataset;
 use crate::method::evolution::{Evolution, EvolutionSettings, MemberSamples, Search};
 use crate::method::gradient::{Synchronous, SynchronousSettings};
 use crate::method::{Method, MethodError, Rank};
-use crate::network::{Architecture, LearnerSettings, initial_theta};
+use crate::network::{Architecture, Convolutions, LearnerSettings, initial_theta};
 use crate::optimizer::{Adam, ClipUp, Optimizer, Sgd};
 use crate::policy::ActionRule;
 use crate::record::PolicyFile;
@@ -72,10 +72,12 @@ impl Experiment {
         })?;
         let architecture = Architecture {
             inputs: spec.observation_size,
+            convolutions: self.convolutions(spec)?,
             hidden: self.policy.hidden.clone(),
             outputs: rule.outputs(),
             activation: self.policy.activation,
             bias: self.policy.bias,
+            virtual_batch_norm: self.policy.virtual_batch_norm > 0,
             formats: self.arithmetic.formats()?,
         };
         validate::check_size(&architecture.layers(), &architecture.hidden)?;
@@ -122,6 +124,34 @@ impl Experiment {
             samples,
             most_updates,
         })
+    }
+
+    /// The layers of filters, which need an environment that shows images.
+    fn convolutions(&self, spec: &Spec) -> Result<Option<Convolutions>, ExperimentError> {
+        let PolicySection { convolutions, normalize_observations, .. } = &self.policy;
+        if spec.image.is_some() && *normalize_observations {
+            let reason = format!(
+                "the pixels of {} are from 0 to 1 as they are; set it to false \
+                 (policy.virtual_batch_norm = 128 normalises behind the layers)",
+                spec.id
+            );
+            let key = "policy.normalize_observations".into();
+            return Err(ExperimentError::Misplaced { key, reason });
+        }
+        if convolutions.is_empty() {
+            return Ok(None);
+        }
+        let key = || "policy.convolutions".to_owned();
+        let Some(image) = spec.image else {
+            let reason = format!(
+                "the observations of {} are {} numbers and no image; leave it out",
+                spec.id, spec.observation_size
+            );
+            return Err(ExperimentError::Misplaced { key: key(), reason });
+        };
+        Convolutions::new(image, convolutions.clone())
+            .map(Some)
+            .map_err(|reason| ExperimentError::Misplaced { key: key(), reason })
     }
 
     /// The method before its first generation, on one rank of a job. It starts from `initial`, if
@@ -311,11 +341,9 @@ impl Experiment {
 
     /// Checks that a stored policy can be this experiment's start.
     fn check_initial(&self, plan: &Plan, policy: &PolicyFile) -> Result<(), ExperimentError> {
-        let Architecture { formats: _, ref hidden, inputs, outputs, activation, bias } =
-            plan.policy.architecture;
+        let ours = &plan.policy.architecture;
         let theirs = &policy.architecture;
-        let fits = (inputs, hidden, outputs, activation, bias)
-            == (theirs.inputs, &theirs.hidden, theirs.outputs, theirs.activation, theirs.bias);
+        let fits = *theirs == Architecture { formats: theirs.formats, ..ours.clone() };
         let has_statistics = policy.statistics.are_kept();
         let initial = |reason: String| ExperimentError::Initial {
             path: self.policy.initial_from.clone().unwrap_or_default(),

@@ -46,9 +46,19 @@ pub const KEYS: &[Key] = &[
         "hold rewards back and give them together every so many steps and at the episode's end [default: 1]",
     ),
     key("task.options", "", "the environment's constructor arguments, a table of its own"),
+    key(
+        "policy.convolutions",
+        "",
+        "layers of filters before the hidden ones, such as [\"16@8x8/4\", \"32@4x4/2\"] (filters, kernel, stride)",
+    ),
     key("policy.hidden", "[64, 64]", "width of each hidden layer; [] is a linear policy"),
     key("policy.activation", "\"tanh\"", "tanh or relu, after each hidden layer"),
     key("policy.bias", "true", "whether layers add a bias"),
+    key(
+        "policy.virtual_batch_norm",
+        "",
+        "normalise layers by a reference batch of this many observations of random play, such as 128",
+    ),
     key(
         "policy.normalize_observations",
         "false",

@@ -195,12 +195,16 @@ impl Source {
         })
     }
 
-    /// Whether the task is a data set.
+    /// Whether there are layers before the last.
     fn has_hidden_layers(&self) -> bool {
-        let hidden = self.table.get("policy").and_then(|policy| policy.get("hidden"));
-        hidden.and_then(Value::as_array).is_some_and(|widths| !widths.is_empty())
+        let policy = self.table.get("policy");
+        ["hidden", "convolutions"].iter().any(|key| {
+            let layers = policy.and_then(|policy| policy.get(*key)).and_then(Value::as_array);
+            layers.is_some_and(|layers| !layers.is_empty())
+        })
     }
 
+    /// Whether the task is a data set.
     pub(super) fn is_of_data(&self) -> bool {
         self.table.get("task").is_some_and(|task| task.get("dataset").is_some())
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ExperimentError;
 use crate::arithmetic::{Accumulate, Activation, Format, FormatError, Formats, UpdateRule};
 use crate::dataset::Split;
-use crate::network::Initial;
+use crate::network::{Convolution, Initial};
 use crate::optimizer::Schedule;
 
 /// `[task]`
@@ -44,6 +44,10 @@ fn is_one(count: &u32) -> bool {
     *count == 1
 }
 
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
 fn is_usual(split: &Split) -> bool {
     *split == Split::default()
 }
@@ -59,12 +63,18 @@ impl TaskSection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PolicySection {
+    /// Layers of filters before the hidden ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub convolutions: Vec<Convolution>,
     /// Width of each hidden layer.
     pub hidden: Vec<usize>,
     /// The function after each hidden layer.
     pub activation: Activation,
     /// Whether layers add a bias.
     pub bias: bool,
+    /// Observations in the reference batch of virtual batch normalisation; 0 without that.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub virtual_batch_norm: usize,
     /// Whether observations are normalised by running statistics.
     pub normalize_observations: bool,
     /// Values to choose from for each component of a continuous action.
@@ -80,9 +90,11 @@ pub struct PolicySection {
 impl Default for PolicySection {
     fn default() -> Self {
         PolicySection {
+            convolutions: Vec::new(),
             hidden: vec![64, 64],
             activation: Activation::Tanh,
             bias: true,
+            virtual_batch_norm: 0,
             normalize_observations: false,
             action_bins: None,
             initial: Initial::Normc,

@@ -13,6 +13,9 @@ pub(super) const MOST_MEMBERS: usize = 100_000_000;
 /// Parameters: theta and the optimizer's slots are held in memory on every rank.
 const MOST_PARAMETERS: u128 = 4_000_000_000;
 
+/// Observations of a reference batch: each goes through the network for every member.
+const MOST_REFERENCE: usize = 65_536;
+
 /// Checks that a network of these layers has a number of parameters that can be held at all.
 pub(super) fn check_size(
     layers: &[(usize, usize)],
@@ -89,6 +92,10 @@ fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
     none(task.reward_every != 1, "task.reward_every", of_episodes)?;
     none(!task.options.is_empty(), "task.options", of_episodes)?;
     none(experiment.policy.action_bins.is_some(), "policy.action_bins", of_episodes)?;
+    let convolutions = !experiment.policy.convolutions.is_empty();
+    none(convolutions, "policy.convolutions", of_episodes)?;
+    let normal = experiment.policy.virtual_batch_norm != 0;
+    none(normal, "policy.virtual_batch_norm", of_episodes)?;
     let normalize = experiment.policy.normalize_observations;
     none(normalize, "policy.normalize_observations", of_episodes)?;
     if let MethodSection::Search { members, .. } = &experiment.method {
@@ -122,6 +129,52 @@ fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
         given,
         "\"sgd\", which steps in any number format",
     )
+}
+
+/// Checks that virtual batch normalisation is asked for where there can be such.
+fn check_virtual_batch_norm(experiment: &Experiment) -> Result<(), ExperimentError> {
+    const KEY: &str = "policy.virtual_batch_norm";
+    let Experiment { policy, arithmetic, .. } = experiment;
+    let given = policy.virtual_batch_norm;
+    if given == 0 {
+        return Ok(());
+    }
+    require((2..=MOST_REFERENCE).contains(&given), KEY, given, "from 2 to 65536 observations")?;
+    let misplaced =
+        |reason: &str| ExperimentError::Misplaced { key: KEY.into(), reason: reason.into() };
+    if policy.hidden.is_empty() && policy.convolutions.is_empty() {
+        return Err(misplaced(
+            "a linear policy has no layer to normalise; give policy.hidden or \
+             policy.convolutions, or leave it out",
+        ));
+    }
+    if policy.normalize_observations {
+        return Err(misplaced(
+            "it normalises what observations lead to already; set \
+             policy.normalize_observations = false, or leave it out",
+        ));
+    }
+    let single = arithmetic.matmul == "f32" && arithmetic.elsewhere == "f32";
+    if !single {
+        return Err(misplaced(
+            "it computes in f32 only; leave it out, or leave out arithmetic.matmul and \
+             arithmetic.elsewhere",
+        ));
+    }
+    Ok(())
+}
+
+/// Checks that a policy has plain layers only, for a `key` that takes no others.
+pub(super) fn require_plain_layers(
+    experiment: &Experiment,
+    key: &str,
+    given: impl Display,
+) -> Result<(), ExperimentError> {
+    let policy = &experiment.policy;
+    let plain = policy.convolutions.is_empty() && policy.virtual_batch_norm == 0;
+    let expected = "something else: with policy.convolutions or policy.virtual_batch_norm it does \
+                    not know the layers; openai-es and most others do";
+    require(plain, key, given, expected)
 }
 
 pub(super) fn require(
@@ -166,6 +219,7 @@ pub(super) fn check(experiment: &Experiment) -> Result<(), ExperimentError> {
 
     check_kind(experiment)?;
     arithmetic.formats()?;
+    check_virtual_batch_norm(experiment)?;
 
     match &experiment.method {
         MethodSection::Search { members, .. } => members.check()?,

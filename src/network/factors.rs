@@ -32,7 +32,10 @@ pub struct FactorLayout {
 }
 
 impl FactorLayout {
+    /// # Panics
+    /// If the architecture has more than plain layers, which the checks of an experiment refuse.
     pub(super) fn of(architecture: &Architecture, rank: usize) -> Self {
+        assert!(architecture.is_perceptron(), "{architecture} has more than plain layers");
         let (mut next, mut theta) = (0, 0);
         let mut take = |length: usize| {
             next += length;
@@ -67,19 +70,11 @@ impl FactorLayout {
 
 #[cfg(test)]
 mod tests {
-    use crate::arithmetic::{Activation, Formats};
     use crate::network::Architecture;
 
     #[test]
     fn the_humanoid_network_has_1946_numbers_where_full_noise_has_166673() {
-        let architecture = Architecture {
-            inputs: 376,
-            hidden: vec![256, 256],
-            outputs: 17,
-            activation: Activation::Tanh,
-            bias: true,
-            formats: Formats::default(),
-        };
+        let architecture = Architecture::perceptron(376, vec![256, 256], 17);
         let layout = architecture.factors(1);
         assert_eq!(layout.len(), 1946);
         let theta = architecture.layout();

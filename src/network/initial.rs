@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Architecture;
+use super::{Architecture, Role};
 use crate::noise::Noise;
 use crate::seed::Purpose;
 
@@ -11,12 +11,13 @@ use crate::seed::Purpose;
 #[serde(rename_all = "lowercase")]
 pub enum Initial {
     /// Gaussian weights, scaled so that the weights into each unit have length 1.0 in hidden
-    /// layers and 0.01 in the last; biases zero. The rule of the 2017 code.
+    /// layers and 0.01 in the last; biases zero. The rule of the 2017 code. A filter is a unit. Scales
+    /// of virtual batch normalisation are 1 and its shifts 0, whatever the rule.
     Normc,
     /// Gaussian weights of variance 2 / inputs in every layer; biases zero. Made for relu (He et al.
     /// 2015, <https://arxiv.org/abs/1502.01852>).
     He,
-    /// Everything zero.
+    /// Every weight and bias zero.
     Zeros,
 }
 
@@ -29,13 +30,18 @@ const OUTPUT_LENGTH: f64 = 0.01;
 pub fn initial_theta(architecture: &Architecture, rule: Initial, seed: u64) -> Vec<f32> {
     let layout = architecture.layout();
     let mut theta = vec![0.0; layout.parameters()];
+    for tensor in layout.tensors.iter().filter(|tensor| tensor.role == Role::Scale) {
+        theta[tensor.range.clone()].fill(1.0);
+    }
     if rule == Initial::Zeros {
         return theta;
     }
     let noise = Noise::new(seed, Purpose::Initial);
-    let weights: Vec<_> = layout.tensors.iter().filter(|tensor| tensor.shape.len() == 2).collect();
+    let weights: Vec<_> =
+        layout.tensors.iter().filter(|tensor| tensor.role == Role::Weight).collect();
     for (index, tensor) in weights.iter().enumerate() {
-        let (inputs, outputs) = (tensor.shape[0], tensor.shape[1]);
+        let outputs = tensor.shape.last().copied().unwrap_or(1);
+        let inputs = tensor.range.len() / outputs.max(1);
         let weight = &mut theta[tensor.range.clone()];
         noise.fill(0, index as u64, weight);
         if rule == Initial::He {
@@ -61,18 +67,11 @@ pub fn initial_theta(architecture: &Architecture, rule: Initial, seed: u64) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::Activation;
+    use crate::network::examples::seeing;
 
     #[test]
     fn weights_into_each_unit_have_the_stated_length_and_biases_are_zero() {
-        let architecture = Architecture {
-            inputs: 4,
-            hidden: vec![64],
-            outputs: 2,
-            activation: Activation::Tanh,
-            bias: true,
-            formats: Default::default(),
-        };
+        let architecture = Architecture::perceptron(4, vec![64], 2);
         let theta = initial_theta(&architecture, Initial::Normc, 3);
         for (tensor, length) in architecture.layout().tensors.iter().zip([1.0, 0.0, 0.01, 0.0]) {
             let outputs = *tensor.shape.last().unwrap();
@@ -88,5 +87,21 @@ mod tests {
         }
         assert_ne!(theta, initial_theta(&architecture, Initial::Normc, 4));
         assert!(initial_theta(&architecture, Initial::Zeros, 3).iter().all(|&w| w == 0.0));
+    }
+
+    #[test]
+    fn the_weights_of_a_filter_have_the_stated_length_and_scales_are_one() {
+        let seeing = seeing((6, 6, 2), &["5@3x3/2"], &[7], 2);
+        let architecture = Architecture { virtual_batch_norm: true, ..seeing };
+        let theta = initial_theta(&architecture, Initial::Normc, 3);
+        let tensors = architecture.layout().tensors;
+        let of = |k: usize| &theta[tensors[k].range.clone()];
+        for filter in 0..5 {
+            let squares: f32 = of(0).iter().skip(filter).step_by(5).map(|w| w * w).sum();
+            assert!((squares - 1.0).abs() < 1e-5, "{squares}");
+        }
+        assert_eq!((of(1), of(2)), (&[1.0; 5][..], &[0.0; 5][..]));
+        let zeros = initial_theta(&architecture, Initial::Zeros, 3);
+        assert_eq!(zeros.iter().sum::<f32>(), 12.0);
     }
 }

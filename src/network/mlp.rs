@@ -1,14 +1,21 @@
-//! The multilayer perceptron, generic over the arithmetic of its numbers.
+//! The multilayer perceptron, with or without convolutions before it, generic over the arithmetic of
+//! its numbers.
 
 use super::aligned::Aligned;
+use super::convolution::Patches;
 use super::products::{Products, weight_place};
 use super::{Architecture, Network, Operations};
-use crate::arithmetic::{Activation, Arithmetic, Formats, NotFinite};
+use crate::arithmetic::{Activation, Affine, Arithmetic, Formats, NotFinite};
+
+/// Numbers of the patches that are copied together: they stay in the first cache.
+const BLOCK: usize = 8192;
 
 /// One layer's place in the flat parameter vector.
 struct Layer {
     inputs: usize,
     outputs: usize,
+    /// How it takes its image apart, if it is a convolution; its inputs are then those of a patch.
+    patches: Option<Patches>,
     /// Where the weight starts; the bias, if any, follows it.
     start: usize,
     bias: bool,
@@ -21,7 +28,22 @@ impl Layer {
         (weights, self.bias.then(|| &after[..self.outputs]))
     }
 
-    /// What it does with `x`.
+    /// Numbers that it takes in, patch or image.
+    fn width_in(&self) -> usize {
+        self.patches.map_or(self.inputs, |patches| patches.image_size())
+    }
+
+    /// Numbers that it gives.
+    fn width_out(&self) -> usize {
+        self.outputs * self.patches.map_or(1, |patches| patches.count())
+    }
+
+    /// Patches that are copied together.
+    fn block(&self) -> usize {
+        self.patches.map_or(0, |patches| (BLOCK / self.inputs).clamp(1, patches.count()))
+    }
+
+    /// What it does with `x`: its input, or one patch of it.
     fn operations<A: Arithmetic>(
         &self,
         formats: &Formats,
@@ -34,7 +56,7 @@ impl Layer {
     }
 }
 
-/// Fully connected layers with an activation between them, or a linear map if there is one layer.
+/// Layers with an activation between them, or a linear map if there is one.
 pub struct Mlp<A: Arithmetic> {
     arithmetic: A,
     activation: Activation,
@@ -45,6 +67,9 @@ pub struct Mlp<A: Arithmetic> {
     /// Two buffers as wide as the widest layer: one is read while the other is written.
     front: Aligned<A::Value>,
     back: Aligned<A::Value>,
+    /// Patches of an image.
+    patches: Aligned<A::Value>,
+    room: Vec<A::Value>,
     /// Matrix multiplies in another format than everything else.
     other: Option<Other>,
     formats: Formats,
@@ -56,6 +81,7 @@ struct Other {
     products: Products,
     front: Aligned<f32>,
     back: Aligned<f32>,
+    patch: Vec<f32>,
 }
 
 impl<A: Arithmetic> Mlp<A> {
@@ -63,16 +89,19 @@ impl<A: Arithmetic> Mlp<A> {
     /// that of `arithmetic`.
     pub fn new(arithmetic: A, architecture: &Architecture) -> Self {
         let mut start = 0;
+        let mut patches = architecture.patches();
         let layers: Vec<Layer> = architecture
             .layers()
             .into_iter()
             .map(|(inputs, outputs)| {
-                let layer = Layer { inputs, outputs, start, bias: architecture.bias };
+                let patches = patches.next();
+                let layer = Layer { inputs, outputs, patches, start, bias: architecture.bias };
                 start += inputs * outputs + if layer.bias { outputs } else { 0 };
                 layer
             })
             .collect();
-        let widest = layers.iter().map(|l| l.inputs.max(l.outputs)).max().unwrap_or(0);
+        let widest = layers.iter().map(|l| l.width_in().max(l.width_out())).max().unwrap_or(0);
+        let patches = layers.iter().map(|l| l.block() * l.inputs).max().unwrap_or(0);
         Mlp {
             arithmetic,
             activation: architecture.activation,
@@ -81,10 +110,13 @@ impl<A: Arithmetic> Mlp<A> {
             is_finite: true,
             front: Aligned::new(A::ZERO, widest),
             back: Aligned::new(A::ZERO, widest),
+            patches: Aligned::new(A::ZERO, patches),
+            room: Vec::new(),
             other: Products::of(&architecture.formats).map(|products| Other {
                 products,
                 front: Aligned::new(0.0, widest),
                 back: Aligned::new(0.0, widest),
+                patch: vec![0.0; patches],
             }),
             formats: architecture.formats,
             counted: None,
@@ -109,16 +141,33 @@ impl<A: Arithmetic> Mlp<A> {
             return self.pass_with_other_products(input, output);
         }
         let Mlp { arithmetic, activation, layers, parameters, front, back, counted, .. } = self;
+        let (patches, room) = (self.patches.get_mut(), &mut self.room);
         let (parameters, mut front, mut back) = (parameters.get(), front.get_mut(), back.get_mut());
         arithmetic.encode(input, &mut front[..input.len()])?;
         for (index, layer) in layers.iter().enumerate() {
             let (weights, bias) = layer.tensors(parameters);
             let activation = (index + 1 < layers.len()).then_some(*activation);
-            let (x, y) = (&front[..layer.inputs], &mut back[..layer.outputs]);
-            if let Some(counted) = counted {
-                *counted += layer.operations::<A>(&self.formats, activation, x);
+            let (x, y) = (&front[..layer.width_in()], &mut back[..layer.width_out()]);
+            let mut count = |x: &[A::Value]| {
+                if let Some(counted) = counted {
+                    *counted += layer.operations::<A>(&self.formats, activation, x);
+                }
+            };
+            let Some(convolution) = layer.patches else {
+                count(x);
+                arithmetic.layer(weights, bias, activation, x, y);
+                std::mem::swap(&mut front, &mut back);
+                continue;
+            };
+            let layer_of_patch = Affine { weights, bias, activation };
+            let (inputs, block) = (layer.inputs, layer.block());
+            for (index, y) in y.chunks_mut(block * layer.outputs).enumerate() {
+                let rows = y.len() / layer.outputs;
+                let patches = &mut patches[..rows * inputs];
+                convolution.copy(x, index * block..index * block + rows, patches);
+                patches.chunks_exact(inputs).for_each(&mut count);
+                arithmetic.layers(&layer_of_patch, None, rows, patches, y, room);
             }
-            arithmetic.layer(weights, bias, activation, x, y);
             std::mem::swap(&mut front, &mut back);
         }
         arithmetic.decode(&front[..output.len()], output);
@@ -131,7 +180,7 @@ impl<A: Arithmetic> Mlp<A> {
         output: &mut [f32],
     ) -> Result<(), NotFinite> {
         let Mlp { arithmetic, activation, layers, parameters, counted, other, .. } = self;
-        let Some(Other { products, front, back }) = other else { return Ok(()) };
+        let Some(Other { products, front, back, patch }) = other else { return Ok(()) };
         let (mut front, mut back) = (front.get_mut(), back.get_mut());
         let x = &mut front[..input.len()];
         x.copy_from_slice(input);
@@ -139,13 +188,23 @@ impl<A: Arithmetic> Mlp<A> {
         for (index, layer) in layers.iter().enumerate() {
             let (_, bias) = layer.tensors(parameters.get());
             let activation = (index + 1 < layers.len()).then_some(*activation);
-            let (x, y) = (&front[..layer.inputs], &mut back[..layer.outputs]);
-            if let Some(counted) = counted {
-                let words = &mut self.front.get_mut()[..x.len()];
-                arithmetic.encode(x, words)?;
-                *counted += layer.operations::<A>(&self.formats, activation, words);
+            let (x, y) = (&front[..layer.width_in()], &mut back[..layer.width_out()]);
+            for (row, y) in y.chunks_exact_mut(layer.outputs).enumerate() {
+                let x = match layer.patches {
+                    None => x,
+                    Some(patches) => {
+                        let patch = &mut patch[..layer.inputs];
+                        patches.copy(x, row..row + 1, patch);
+                        patch
+                    }
+                };
+                if let Some(counted) = counted {
+                    let words = &mut self.front.get_mut()[..x.len()];
+                    arithmetic.encode(x, words)?;
+                    *counted += layer.operations::<A>(&self.formats, activation, words);
+                }
+                products.layer(arithmetic, weight_place(index), bias, activation, x, y)?;
             }
-            products.layer(arithmetic, weight_place(index), bias, activation, x, y)?;
             std::mem::swap(&mut front, &mut back);
         }
         output.copy_from_slice(&front[..output.len()]);
@@ -259,8 +318,8 @@ mod tests {
             for (hidden, outputs) in [(vec![64, 64], 2), (vec![7, 100, 17], 5), (vec![], 33)] {
                 for (activation, bias) in [(Activation::Tanh, true), (Activation::Relu, false)] {
                     let hidden = hidden.clone();
-                    let architecture =
-                        Architecture { inputs: 4, hidden, outputs, activation, bias, formats };
+                    let plain = Architecture::perceptron(4, hidden, outputs);
+                    let architecture = Architecture { activation, bias, formats, ..plain };
                     let mut theta = vec![0.0; architecture.layout().parameters()];
                     crate::noise::Noise::new(9, crate::seed::Purpose::Initial)
                         .fill(0, 0, &mut theta);
@@ -289,14 +348,8 @@ mod tests {
         for hidden in shapes {
             for activation in [Activation::Tanh, Activation::Relu] {
                 for bias in [true, false] {
-                    let architecture = Architecture {
-                        inputs: 5,
-                        hidden: hidden.to_vec(),
-                        outputs: 3,
-                        activation,
-                        bias,
-                        formats: Formats::default(),
-                    };
+                    let plain = Architecture::perceptron(5, hidden.to_vec(), 3);
+                    let architecture = Architecture { activation, bias, ..plain };
                     let mut theta = vec![0.0; architecture.layout().parameters()];
                     crate::noise::Noise::new(9, crate::seed::Purpose::Initial)
                         .fill(0, 0, &mut theta);

@@ -1,10 +1,13 @@
-//! Networks: fully connected layers over a flat parameter vector.
+//! Networks: convolutions and fully connected layers over a flat parameter vector.
 //!
 //! A network is generic inside (its numbers are of one [`Arithmetic`](crate::arithmetic)) and an
 //! object outside, with f32 at both ends: nothing above this floor is generic over the format.
 
 mod aligned;
 mod batch;
+mod convolution;
+#[cfg(test)]
+mod examples;
 mod factors;
 mod initial;
 mod layout;
@@ -13,17 +16,23 @@ mod loss;
 mod mlp;
 mod operations;
 mod products;
+mod virtual_batch_norm;
 
 pub use batch::{BatchNetwork, Row};
+pub use convolution::{Convolution, Convolutions};
 pub use factors::{FactorLayout, LayerFactors};
 pub use initial::{Initial, initial_theta};
-pub use layout::{Layout, Tensor};
+pub use layout::{Layout, Role, Tensor};
 pub use learner::{Batch, Diverged, Learner, LearnerSettings, Learnt};
 pub(crate) use loss::cross_entropy;
 pub use mlp::Mlp;
 pub use operations::Operations;
 
 use std::fmt;
+use std::sync::Arc;
+
+use self::convolution::Patches;
+use self::virtual_batch_norm::VirtualBatchNorm;
 
 use crate::arithmetic::{Activation, Arithmetic, Formats, InArithmetic};
 
@@ -37,6 +46,8 @@ pub(crate) fn largest(numbers: &[f32]) -> usize {
 pub struct Architecture {
     /// Numbers in.
     pub inputs: usize,
+    /// Layers of filters before everything else, if the input is an image.
+    pub convolutions: Option<Convolutions>,
     /// Width of each hidden layer; none makes the network linear.
     pub hidden: Vec<usize>,
     /// Numbers out.
@@ -45,23 +56,63 @@ pub struct Architecture {
     pub activation: Activation,
     /// Whether layers add a bias.
     pub bias: bool,
+    /// Whether the sums of every layer but the last are normalised by those of a reference batch,
+    /// and scaled and shifted, instead of getting a bias.
+    pub virtual_batch_norm: bool,
     /// The number formats of the layers.
     pub formats: Formats,
 }
 
 impl Architecture {
-    /// Layers as (inputs, outputs), from first to last.
+    /// Fully connected layers in `f32`, with biases and tanh between them.
+    pub fn perceptron(inputs: usize, hidden: Vec<usize>, outputs: usize) -> Self {
+        Architecture {
+            inputs,
+            convolutions: None,
+            hidden,
+            outputs,
+            activation: Activation::Tanh,
+            bias: true,
+            virtual_batch_norm: false,
+            formats: Formats::default(),
+        }
+    }
+
+    /// Layers as (inputs, outputs), from first to last; of a convolution those of one patch.
     pub fn layers(&self) -> Vec<(usize, usize)> {
-        let widths: Vec<usize> = std::iter::once(self.inputs)
+        let first = self.convolutions.as_ref().map_or(self.inputs, Convolutions::outputs);
+        let widths: Vec<usize> = std::iter::once(first)
             .chain(self.hidden.iter().copied())
             .chain(std::iter::once(self.outputs))
             .collect();
-        widths.windows(2).map(|pair| (pair[0], pair[1])).collect()
+        let dense = widths.windows(2).map(|pair| (pair[0], pair[1]));
+        let convolutions = self.patches().map(|p| (p.size(), p.shape()[3]));
+        convolutions.chain(dense).collect()
+    }
+
+    /// How the first layers take their images apart, as far as they are convolutions.
+    fn patches(&self) -> impl Iterator<Item = Patches> + '_ {
+        self.convolutions.iter().flat_map(Convolutions::patches)
+    }
+
+    /// Products of a forward pass, each added to a sum.
+    pub fn multiply_adds(&self) -> u64 {
+        let mut patches = self.patches();
+        let products = |(inputs, outputs): (usize, usize)| {
+            let rows = patches.next().map_or(1, |patches| patches.count());
+            (rows * inputs * outputs) as u64
+        };
+        self.layers().into_iter().map(products).sum()
+    }
+
+    /// Whether it has nothing but plain layers, which is all that many things can do.
+    pub fn is_perceptron(&self) -> bool {
+        self.convolutions.is_none() && !self.virtual_batch_norm
     }
 
     /// Where each tensor lives in the flat parameter vector.
     pub fn layout(&self) -> Layout {
-        Layout::of(&self.layers(), self.bias)
+        Layout::of(self)
     }
 
     /// All of it in words: `4-[64, 64]-2 tanh in f32`.
@@ -70,7 +121,14 @@ impl Architecture {
     }
 
     /// A network of this architecture, with all parameters zero.
+    ///
+    /// # Panics
+    /// If it has virtual batch normalisation in other formats than `f32`, which the checks of an
+    /// experiment refuse.
     pub fn network(&self) -> Box<dyn Network> {
+        if self.virtual_batch_norm {
+            return Box::new(VirtualBatchNorm::new(self));
+        }
         // The seam below which code is generic over the format.
         self.formats.elsewhere(MakeNetwork(self))
     }
@@ -79,9 +137,14 @@ impl Architecture {
 impl fmt::Display for Architecture {
     /// Widths and activation, without the number formats: `4-[64, 64]-2 tanh`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Architecture { inputs, hidden, outputs, activation, bias, formats: _ } = self;
+        let Architecture { inputs, hidden, outputs, activation, bias, .. } = self;
+        match &self.convolutions {
+            None => write!(f, "{inputs}")?,
+            Some(convolutions) => write!(f, "{convolutions}")?,
+        }
         let bias = if *bias { "" } else { " without bias" };
-        write!(f, "{inputs}-{hidden:?}-{outputs} {activation}{bias}")
+        let normal = if self.virtual_batch_norm { " virtual batch norm" } else { "" };
+        write!(f, "-{hidden:?}-{outputs} {activation}{bias}{normal}")
     }
 }
 
@@ -104,8 +167,12 @@ pub trait Network: Send {
     /// If `theta` does not have `P` elements.
     fn load(&mut self, theta: &[f32]);
 
+    /// Takes the observations (N, inputs) that virtual batch normalisation rests on, from the next
+    /// [`Network::load`] on; a network without that has no use for them.
+    fn set_reference(&mut self, _reference: &Arc<[f32]>) {}
+
     /// Computes `output` from `input`. An input that the format cannot hold makes every output
-    /// NaN. Allocates nothing. Class A.
+    /// NaN. Allocates nothing, but for convolutions the first time. Class A.
     ///
     /// # Panics
     /// If a slice does not have the architecture's length.

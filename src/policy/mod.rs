@@ -6,6 +6,8 @@ mod filter;
 pub use action::{ActionRule, NotFinite};
 pub use filter::{EpisodeSums, Filter, Statistics};
 
+use std::sync::Arc;
+
 use es_envs::Action;
 
 use crate::network::{Network, Operations};
@@ -14,6 +16,8 @@ use crate::noise::{BLOCK, Noise};
 /// A policy that can act. One thread uses one.
 pub struct Policy {
     network: Box<dyn Network>,
+    /// The observations (N, O) of virtual batch normalisation, if they were given.
+    reference: Option<Arc<[f32]>>,
     filter: Filter,
     rule: ActionRule,
     filtered: Vec<f32>,
@@ -29,6 +33,7 @@ impl Policy {
     pub fn new(network: Box<dyn Network>, rule: ActionRule, observation_size: usize) -> Self {
         Policy {
             network,
+            reference: None,
             filter: Filter::none(),
             filtered: vec![0.0; observation_size],
             outputs: vec![0.0; rule.outputs()],
@@ -39,6 +44,16 @@ impl Policy {
     /// Takes another network, whose inputs and outputs are as many as those of the one before.
     pub fn set_network(&mut self, network: Box<dyn Network>) {
         self.network = network;
+        if let Some(reference) = &self.reference {
+            self.network.set_reference(reference);
+        }
+    }
+
+    /// Takes the observations (N, O) that virtual batch normalisation rests on, from the next
+    /// [`Policy::load`] on.
+    pub fn set_reference(&mut self, reference: &Arc<[f32]>) {
+        self.network.set_reference(reference);
+        self.reference = Some(reference.clone());
     }
 
     /// Takes the parameters `theta` (P).

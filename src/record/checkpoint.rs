@@ -1,8 +1,10 @@
 //! Everything that resume needs, independent of the number of ranks.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Sealed, SealedError};
+use super::{Sealed, SealedError, reference};
 use crate::method::MethodState;
 
 const FORMAT: &str = "es-train checkpoint 1";
@@ -45,6 +47,8 @@ pub struct Checkpoint {
     pub counters: Counters,
     /// What the method remembers.
     pub method: MethodState,
+    /// The observations (N, O) of virtual batch normalisation; none without that.
+    pub reference: Option<Arc<[f32]>>,
 }
 
 impl Checkpoint {
@@ -69,6 +73,9 @@ impl Checkpoint {
         if !self.method.statistics.is_empty() {
             sealed.put_bytes("observation.sums", self.method.statistics.clone());
         }
+        if let Some(reference) = &self.reference {
+            reference::put(&mut sealed, reference);
+        }
         sealed.to_bytes()
     }
 
@@ -85,6 +92,9 @@ impl Checkpoint {
             serde_json::from_str(sealed.text("method")?).map_err(|_| malformed("method"))?;
         let mut method = MethodState { numbers, ..MethodState::default() };
         for name in sealed.tensor_names() {
+            if name == reference::NAME {
+                continue;
+            }
             if name == "observation.sums" {
                 method.statistics = sealed.bytes(name)?.to_vec();
             } else if let Ok(values) = sealed.f64(name) {
@@ -95,7 +105,8 @@ impl Checkpoint {
                 method.vectors.push((name.to_owned(), sealed.f32(name)?.to_vec()));
             }
         }
-        Ok(Checkpoint { counters, method })
+        let reference = reference::get(&sealed)?;
+        Ok(Checkpoint { counters, method, reference })
     }
 }
 
@@ -124,6 +135,7 @@ mod tests {
                 statistics: vec![7; 16],
                 numbers: vec![("generation".into(), "12".into())],
             },
+            reference: Some([0.5, -0.25].into()),
         };
         let bytes = checkpoint.to_bytes().unwrap();
         assert_eq!(Checkpoint::from_bytes(&bytes).unwrap(), checkpoint);

@@ -12,6 +12,7 @@ mod hash;
 mod operations_csv;
 mod policy_file;
 mod progress_csv;
+mod reference;
 mod row;
 mod run_directory;
 mod sealed;

@@ -1,12 +1,14 @@
 //! `policy.safetensors`: a policy that is usable without the rest of the run.
 
-use es_envs::{Options, Spec};
+use std::sync::Arc;
+
+use es_envs::{Image, Options, Spec};
 use serde::{Deserialize, Serialize};
 
-use super::{Sealed, SealedError};
+use super::{Sealed, SealedError, reference};
 use crate::arithmetic::{Accumulate, Activation, Format, Formats, LnsAddition};
 use crate::dataset::Split;
-use crate::network::Architecture;
+use crate::network::{Architecture, Convolution, Convolutions};
 use crate::policy::{ActionRule, Policy, Statistics};
 use crate::task::PolicyPlan;
 
@@ -17,7 +19,10 @@ const FORMAT: &str = "es-train policy 1";
 /// Tensors: `layers.K.weight` (inputs, outputs) and `layers.K.bias` (outputs); with observation
 /// normalisation `observation.mean` and `observation.scale` (O), of which the policy subtracts
 /// the first and multiplies by the second before clipping to +-5, and `observation.sums`, the
-/// exact sums they came from.
+/// exact sums they came from. Behind convolutions (`convolutions.K.weight`: rows, columns, channels,
+/// filters) the layers count from 0 again. With virtual batch normalisation a layer has `scale` and
+/// `shift` instead of a bias, and `observation.reference` are the observations (N, O) that it rests
+/// on: numbers, or bytes of which each stands for itself over 255.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PolicyFile {
     /// The environment's id, or the data set's name.
@@ -38,6 +43,8 @@ pub struct PolicyFile {
     pub theta: Vec<f32>,
     /// Observation statistics; empty without normalisation.
     pub statistics: Statistics,
+    /// The observations (N, O) of virtual batch normalisation; none without that.
+    pub reference: Option<Arc<[f32]>>,
     /// The generation it was evaluated after.
     pub generation: u64,
     /// Mean return of that evaluation, or minus the error.
@@ -58,10 +65,17 @@ struct Description {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     options: String,
     inputs: usize,
+    /// The shape of the images that convolutions see: height, width, channels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    image: Option<[usize; 3]>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    convolutions: Vec<Convolution>,
     hidden: Vec<usize>,
     outputs: usize,
     activation: Activation,
     bias: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    virtual_batch_norm: bool,
     /// Inside matrix multiplies.
     arithmetic: Format,
     #[serde(default = "single")]
@@ -79,6 +93,11 @@ struct Description {
 /// Policies of the first version name one format, which was this one.
 fn single() -> Format {
     Format::F32
+}
+
+/// Whether everything is in `f32`.
+fn is_single(formats: Formats) -> bool {
+    [formats.matmul, formats.elsewhere] == [Format::F32; 2]
 }
 
 /// A stored policy that does not fit what it is wanted for.
@@ -107,8 +126,17 @@ impl PolicyFile {
     pub fn to_bytes(&self) -> Result<Vec<u8>, SealedError> {
         let mut sealed = Sealed::new(FORMAT);
         let normalize_observations = self.statistics.are_kept();
-        let Architecture { inputs, hidden, outputs, activation, bias, formats } =
-            self.architecture.clone();
+        let Architecture {
+            inputs,
+            convolutions,
+            hidden,
+            outputs,
+            activation,
+            bias,
+            virtual_batch_norm,
+            formats,
+        } = self.architecture.clone();
+        let image = convolutions.as_ref().map(Convolutions::image);
         let description = Description {
             env: self.env.clone(),
             split: self.split,
@@ -116,10 +144,13 @@ impl PolicyFile {
             action_repeat: self.action_repeat,
             options: toml::to_string(&self.options).unwrap_or_default(),
             inputs,
+            image: image.map(|Image { height, width, channels }| [height, width, channels]),
+            convolutions: convolutions.map_or(Vec::new(), |all| all.layers().to_vec()),
             hidden,
             outputs,
             activation,
             bias,
+            virtual_batch_norm,
             arithmetic: formats.matmul,
             elsewhere: formats.elsewhere,
             lns_addition: formats.lns_addition,
@@ -142,6 +173,9 @@ impl PolicyFile {
             sealed.put_f32("observation.scale", &[filter.scale.len()], filter.scale);
             sealed.put_bytes("observation.sums", self.statistics.to_bytes());
         }
+        if let Some(reference) = &self.reference {
+            reference::put(&mut sealed, reference);
+        }
         sealed.to_bytes()
     }
 
@@ -160,12 +194,24 @@ impl PolicyFile {
         if !description.elsewhere.is_general() {
             return Err(SealedError::Entry("policy".to_owned()));
         }
+        let convolutions = match description.image {
+            None => None,
+            Some([height, width, channels]) => {
+                let image = Image { height, width, channels };
+                let convolutions = Convolutions::new(image, description.convolutions)
+                    .ok()
+                    .filter(|_| image.size() == description.inputs);
+                Some(convolutions.ok_or_else(|| SealedError::Entry("policy".to_owned()))?)
+            }
+        };
         let architecture = Architecture {
             inputs: description.inputs,
+            convolutions,
             hidden: description.hidden,
             outputs: description.outputs,
             activation: description.activation,
             bias: description.bias,
+            virtual_batch_norm: description.virtual_batch_norm,
             formats: Formats {
                 matmul: description.arithmetic,
                 elsewhere: description.elsewhere,
@@ -173,6 +219,9 @@ impl PolicyFile {
                 accumulate: description.accumulate,
             },
         };
+        if architecture.virtual_batch_norm && !is_single(architecture.formats) {
+            return Err(SealedError::Entry("policy".to_owned()));
+        }
         let mut theta = Vec::new();
         for tensor in architecture.layout().tensors {
             let values = sealed.f32(&tensor.name)?;
@@ -190,6 +239,13 @@ impl PolicyFile {
         } else {
             Statistics::default()
         };
+        let reference = reference::get(&sealed)?;
+        let whole = reference
+            .as_ref()
+            .is_some_and(|all| !all.is_empty() && all.len().is_multiple_of(architecture.inputs));
+        if whole != architecture.virtual_batch_norm {
+            return Err(SealedError::Entry(reference::NAME.to_owned()));
+        }
         Ok(PolicyFile {
             env: description.env,
             split: description.split,
@@ -200,6 +256,7 @@ impl PolicyFile {
             action_bins: description.action_bins,
             theta,
             statistics,
+            reference,
             generation: description.generation,
             evaluation_mean: description.evaluation_mean,
         })
@@ -226,12 +283,18 @@ impl PolicyFile {
         if let Some(formats) = formats {
             architecture.formats = formats;
         }
+        if architecture.virtual_batch_norm && !is_single(architecture.formats) {
+            return unfit("virtual batch normalisation".into(), "to compute in f32".into());
+        }
         let normalize_observations = self.statistics.are_kept();
         Ok(PolicyPlan { architecture, rule, normalize_observations })
     }
 
-    /// Puts the parameters and the filter into a policy made by [`PolicyFile::plan`].
+    /// Puts the parameters, the filter and the reference batch into a policy made by [`PolicyFile::plan`].
     pub fn load_into(&self, policy: &mut Policy) {
+        if let Some(reference) = &self.reference {
+            policy.set_reference(reference);
+        }
         policy.load(&self.theta);
         if self.statistics.are_kept() {
             policy.set_filter(&self.statistics.filter());
@@ -246,12 +309,10 @@ mod tests {
 
     fn example() -> PolicyFile {
         let architecture = Architecture {
-            inputs: 3,
-            hidden: vec![2],
-            outputs: 1,
             activation: Activation::Relu,
             bias: false,
             formats: Formats::uniform("lns12.6".parse().unwrap()),
+            ..Architecture::perceptron(3, vec![2], 1)
         };
         let mut sums = EpisodeSums::new(3);
         sums.add(&[1.0, 2.0, 3.0]);
@@ -267,6 +328,7 @@ mod tests {
             architecture,
             action_bins: None,
             statistics,
+            reference: None,
             generation: 3,
             evaluation_mean: -200.5,
         }
@@ -276,6 +338,37 @@ mod tests {
     fn a_policy_reads_back_to_itself() {
         let policy = example();
         assert_eq!(PolicyFile::from_bytes(&policy.to_bytes().unwrap()).unwrap(), policy);
+    }
+
+    #[test]
+    fn a_policy_that_sees_reads_back_to_itself() {
+        let image = Image { height: 5, width: 4, channels: 2 };
+        let layers = vec!["3@2x2/2".parse().unwrap()];
+        let architecture = Architecture {
+            convolutions: Some(Convolutions::new(image, layers).unwrap()),
+            virtual_batch_norm: true,
+            ..Architecture::perceptron(40, vec![6], 3)
+        };
+        let theta = (0..architecture.layout().parameters()).map(|i| i as f32).collect();
+        for share in [1.0 / 255.0, 0.3] {
+            let policy = PolicyFile {
+                architecture: architecture.clone(),
+                theta: Vec::clone(&theta),
+                statistics: Statistics::default(),
+                reference: Some((0..80).map(|k| k as f32 * share).collect()),
+                ..example()
+            };
+            let bytes = policy.to_bytes().unwrap();
+            assert_eq!(PolicyFile::from_bytes(&bytes).unwrap(), policy);
+            let formats = Formats::uniform("lns8.3".parse().unwrap());
+            let spec = Spec {
+                image: Some(image),
+                ..Spec::new("Eye-v0", 40, es_envs::ActionSpace::Discrete(3))
+            };
+            assert!(policy.plan(&spec, None).is_ok());
+            let error = policy.plan(&spec, Some(formats)).unwrap_err().to_string();
+            assert!(error.contains("virtual batch normalisation"), "{error}");
+        }
     }
 
     #[test]

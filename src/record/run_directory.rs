@@ -321,7 +321,7 @@ mod tests {
 
     fn checkpoint(generation: u64) -> Checkpoint {
         let counters = Counters { generation, ..Counters::default() };
-        Checkpoint { counters, method: MethodState::default() }
+        Checkpoint { counters, method: MethodState::default(), reference: None }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod action_repeat;
 mod episode;
 mod lock_step;
+mod reference;
 mod reward_every;
 mod second_opinion;
 mod worker;

@@ -6,6 +6,7 @@ use es_envs::{Env, EnvError};
 
 use super::episode::play;
 use super::lock_step::{LockStep, Notes, Programme, Together};
+use super::reference;
 use super::{ATTEMPTS, Episode, EpisodeRequest, Fault, Frame, Task};
 use crate::network::Architecture;
 use crate::panics;
@@ -148,6 +149,28 @@ impl Worker {
         }
         self.sums = sums;
         result
+    }
+
+    /// `count` observations of random play, one after the other (N, O), for a reference batch; `seed`
+    /// decides them. As repeatable as the environment.
+    ///
+    /// # Errors
+    /// If the environment fails.
+    pub fn reference(&mut self, seed: u64, count: usize) -> Result<Vec<f32>, Fault> {
+        let mut again = ATTEMPTS - 1;
+        loop {
+            let Worker { task, env, .. } = self;
+            let played = panics::survive(|| reference::collect(task, env, seed, count))
+                .unwrap_or_else(|message| Err(Fault::Panic(message)));
+            match played {
+                Err(Fault::Env(lost @ EnvError::Lost { .. })) if again > 0 => {
+                    again -= 1;
+                    self.warnings.push(format!("{lost}; taking the reference batch again"));
+                    self.env = panics::survive(|| task.environment()).map_err(Fault::Panic)??;
+                }
+                played => return played,
+            }
+        }
     }
 
     /// Plays training episodes of many members around one theta in lock step, each as if it were

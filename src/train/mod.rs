@@ -5,6 +5,7 @@ mod clock;
 mod descent;
 mod evaluation;
 mod machine;
+mod reference;
 mod run;
 mod trainer;
 mod work;
@@ -22,7 +23,7 @@ use crate::method::{MethodError, Rank};
 use crate::record::{
     Checkpoint, Counters, Limits, PolicyFile, RecordError, Recorder, RunInfo, Summary,
 };
-use crate::task::Task;
+use crate::task::{Fault, Task};
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,9 @@ pub enum TrainError {
     /// Threads or workers could not be made.
     #[error(transparent)]
     Crew(#[from] CrewError),
+    /// There is no reference batch.
+    #[error("the reference batch of policy.virtual_batch_norm: {0}")]
+    Reference(#[from] Fault),
     /// The method cannot go on.
     #[error(transparent)]
     Method(#[from] MethodError),
@@ -90,6 +94,7 @@ pub fn train(
     let plan = experiment.plan(session.task)?;
     let crew = Crew::new(session.threads, session.task, &plan.policy, plan.members_per_worker)?;
     let rank = Rank { comm, crew: &crew };
+    let reference = reference::reference(session, &plan.policy, &rank)?;
     let mut method = experiment.method(&plan, session.task, session.initial, &rank)?;
     let mut counters = Counters::default();
     if let Some(checkpoint) = session.checkpoint {
@@ -117,5 +122,5 @@ pub fn train(
             wall_seconds: experiment.stop.wall_seconds,
         },
     })?;
-    Run::new(session, plan.policy, rank, counters).run(method.as_mut(), recorder)
+    Run::new(session, plan.policy, reference, rank, counters).run(method.as_mut(), recorder)
 }

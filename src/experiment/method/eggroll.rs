@@ -5,7 +5,7 @@ use toml::Table;
 
 use super::{MembersSection, PairsSection, SearchKeys, Setup};
 use crate::arithmetic::UpdateRule;
-use crate::experiment::validate::require;
+use crate::experiment::validate::{require, require_plain_layers};
 use crate::experiment::{Experiment, ExperimentError, Master, Source};
 use crate::method::MethodError;
 use crate::method::evolution::{
@@ -99,6 +99,7 @@ impl SearchKeys for EggrollSection {
         members: &MembersSection,
     ) -> Result<(), ExperimentError> {
         self.pairs.check(members)?;
+        require_plain_layers(experiment, "method.name", "\"eggroll\"")?;
         let expected = format!("from 1 to {MOST_COLUMNS}");
         require((1..=MOST_COLUMNS).contains(&self.rank), "method.rank", self.rank, &expected)?;
         let drawn = self.pairs.noise == NoiseSource::BoxMuller;

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 
 use super::{MembersSection, SearchKeys, Setup};
 use crate::arithmetic::{Format, UpdateRule};
-use crate::experiment::validate::{MOST_MEMBERS, above_zero, require};
+use crate::experiment::validate::{MOST_MEMBERS, above_zero, require, require_plain_layers};
 use crate::experiment::{Experiment, ExperimentError, Master, Plan, Source};
 use crate::method::MethodError;
 use crate::method::evolution::{
@@ -137,6 +137,12 @@ impl GaTable {
             let expected = "two or more number formats to choose from, such as [\"f32\", \
                             \"lns8.3\"], because ga.evolve has \"arithmetic\"";
             require(formats.len() > 1, "ga.formats", given, expected)?;
+        }
+        for part in [Part::Hidden, Part::Arithmetic] {
+            if evolve.contains(&part) {
+                let given = format!("{evolve:?}").to_lowercase();
+                require_plain_layers(experiment, "ga.evolve", given)?;
+            }
         }
         if evolve.contains(&Part::Hidden) {
             let hidden = &experiment.policy.hidden;

@@ -202,7 +202,6 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::{Activation, Formats};
     use crate::network::Architecture;
     use crate::noise::Noise;
     use crate::policy::ActionRule;
@@ -210,14 +209,7 @@ mod tests {
     use crate::task::{PolicyPlan, Task};
 
     fn plan() -> PolicyPlan {
-        let architecture = Architecture {
-            inputs: 150,
-            hidden: vec![40],
-            outputs: 2,
-            activation: Activation::Tanh,
-            bias: true,
-            formats: Formats::default(),
-        };
+        let architecture = Architecture::perceptron(150, vec![40], 2);
         let rule = ActionRule::Largest(2);
         PolicyPlan { architecture, rule, normalize_observations: false }
     }

@@ -240,7 +240,7 @@ impl Method for Synchronous {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::{Activation, Formats};
+    use crate::arithmetic::Activation;
     use crate::dataset::{Split, load};
     use crate::network::{Initial, initial_theta};
 
@@ -255,14 +255,8 @@ mod tests {
             updates_per_row,
             most_updates,
         };
-        let architecture = Architecture {
-            inputs: 64,
-            hidden: vec![8],
-            outputs: 10,
-            activation: Activation::Relu,
-            bias: true,
-            formats: Formats::default(),
-        };
+        let plain = Architecture::perceptron(64, vec![8], 10);
+        let architecture = Architecture { activation: Activation::Relu, ..plain };
         let theta = initial_theta(&architecture, Initial::He, 1);
         let data = load("synthetic", Split::Validation, None).unwrap();
         Synchronous::new(settings, data, &architecture, &theta)

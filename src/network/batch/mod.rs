@@ -88,19 +88,12 @@ impl InArithmetic for MakeBatchNetwork<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::{Accumulate, Activation, Formats};
+    use crate::arithmetic::{Accumulate, Formats};
     use crate::noise::Noise;
     use crate::seed::Purpose;
 
     fn architecture(hidden: &[usize], formats: Formats, bias: bool) -> Architecture {
-        Architecture {
-            inputs: 5,
-            hidden: hidden.to_vec(),
-            outputs: 3,
-            activation: Activation::Tanh,
-            bias,
-            formats,
-        }
+        Architecture { bias, formats, ..Architecture::perceptron(5, hidden.to_vec(), 3) }
     }
 
     fn normals(member: u64, length: usize, scale: f32) -> Vec<f32> {

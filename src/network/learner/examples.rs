@@ -7,7 +7,7 @@ use crate::network::Architecture;
 pub const RANDOM: Random = Random { seed: 1, step: 0, first: 0 };
 
 pub fn architecture(formats: Formats, activation: Activation) -> Architecture {
-    Architecture { inputs: 6, hidden: vec![9, 5], outputs: 3, activation, bias: true, formats }
+    Architecture { activation, formats, ..Architecture::perceptron(6, vec![9, 5], 3) }
 }
 
 pub fn samples() -> (Vec<Vec<u8>>, Vec<u8>) {

@@ -112,8 +112,10 @@ impl Architecture {
     /// A learner that starts from `theta` (P), rounded to its format.
     ///
     /// # Panics
-    /// If `theta` does not have P elements.
+    /// If `theta` does not have P elements, or the architecture has more than plain layers, which the
+    /// checks of an experiment refuse.
     pub fn learner(&self, settings: LearnerSettings, theta: &[f32]) -> Box<dyn Learner> {
+        assert!(self.is_perceptron(), "{self} has more than plain layers");
         self.formats.elsewhere(MakeLearner { architecture: self, settings, theta })
     }
 }

@@ -106,6 +106,7 @@ impl Run<'_> {
                 action_bins: self.session.experiment.policy.action_bins,
                 theta: method.theta().to_vec(),
                 statistics: method.statistics().clone(),
+                reference: self.reference.clone(),
                 generation: self.counters.generation,
                 evaluation_mean: evaluation.score(),
             })?;

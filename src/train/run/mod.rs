@@ -4,6 +4,7 @@ mod end;
 mod judgement;
 mod trouble;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use self::trouble::Told;
@@ -19,6 +20,8 @@ use crate::task::PolicyPlan;
 pub(super) struct Run<'a> {
     session: &'a Session<'a>,
     plan: PolicyPlan,
+    /// The observations (N, O) of virtual batch normalisation, if there is such.
+    reference: Option<Arc<[f32]>>,
     rank: Rank<'a>,
     clock: Clock,
     counters: Counters,
@@ -38,11 +41,12 @@ impl<'a> Run<'a> {
     pub fn new(
         session: &'a Session<'a>,
         plan: PolicyPlan,
+        reference: Option<Arc<[f32]>>,
         rank: Rank<'a>,
         counters: Counters,
     ) -> Self {
         let clock = Clock::start(counters.wall_seconds);
-        Run { session, plan, rank, clock, counters, told: Told::default() }
+        Run { session, plan, reference, rank, clock, counters, told: Told::default() }
     }
 
     /// Generations until the end. Collective.
@@ -167,7 +171,8 @@ impl<'a> Run<'a> {
                 wall_seconds: self.clock.seconds(),
                 ..self.counters.clone()
             };
-            let checkpoint = Checkpoint { counters, method: state };
+            let checkpoint =
+                Checkpoint { counters, method: state, reference: self.reference.clone() };
             recorder.checkpoint(&checkpoint)?;
         }
         self.clock.last_checkpoint = Instant::now();

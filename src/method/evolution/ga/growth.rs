@@ -241,14 +241,8 @@ mod tests {
     use super::*;
 
     fn architecture(hidden: &[usize], bias: bool) -> Architecture {
-        Architecture {
-            inputs: 2,
-            hidden: hidden.to_vec(),
-            outputs: 1,
-            activation: Activation::Relu,
-            bias,
-            formats: Formats::default(),
-        }
+        let plain = Architecture::perceptron(2, hidden.to_vec(), 1);
+        Architecture { activation: Activation::Relu, bias, ..plain }
     }
 
     fn output(architecture: &Architecture, theta: &[f32], input: [f32; 2]) -> f32 {

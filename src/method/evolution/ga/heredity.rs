@@ -227,16 +227,12 @@ impl Heredity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::{Activation, Formats};
+    use crate::arithmetic::Formats;
 
     fn heredity(evolve: &[Part], in_format: bool) -> Heredity {
         let architecture = Architecture {
-            inputs: 3,
-            hidden: vec![5],
-            outputs: 2,
-            activation: Activation::Tanh,
-            bias: true,
             formats: Formats::uniform(if in_format { "lns12.6" } else { "f32" }.parse().unwrap()),
+            ..Architecture::perceptron(3, vec![5], 2)
         };
         let settings = HereditySettings {
             seed: 7,
