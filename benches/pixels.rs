@@ -16,9 +16,6 @@ use es_train::network::{Architecture, Convolutions, Initial, initial_theta};
 const ROUNDS: usize = 9;
 const SECONDS: f64 = 0.2;
 
-/// Observations of a reference batch.
-const REFERENCE: usize = 128;
-
 /// Median seconds of `body`.
 fn median(mut body: impl FnMut()) -> f64 {
     let mut times: Vec<f64> = (0..ROUNDS)
@@ -37,46 +34,42 @@ fn median(mut body: impl FnMut()) -> f64 {
 
 fn main() {
     let image = Image { height: 84, width: 84, channels: 4 };
-    println!("network                                  multiply-adds  us/forward  G/s");
-    let mut whole = None;
-    for (layers, hidden) in [
-        (vec!["16@8x8/4"], vec![]),
-        (vec!["16@8x8/4", "32@4x4/2"], vec![]),
-        (vec!["16@8x8/4", "32@4x4/2"], vec![256]),
+    let input: Vec<f32> = (0..image.size()).map(|k| (k % 256) as f32 / 255.0).collect();
+    println!(
+        "network                                  multiply-adds  us/forward  G/s  reference  ms/member"
+    );
+    for (layers, hidden, observations) in [
+        (&["16@8x8/4"][..], vec![], 128),
+        (&["16@8x8/4", "32@4x4/2"], vec![], 128),
+        (&["16@8x8/4", "32@4x4/2"], vec![256], 128),
+        // That of experiments/atari/pong.toml.
+        (&["8@8x8/4", "16@4x4/2"], vec![64], 32),
     ] {
         let layers = layers.iter().map(|text| text.parse().unwrap()).collect();
-        let architecture = Architecture {
+        let plain = Architecture {
             convolutions: Some(Convolutions::new(image, layers).unwrap()),
             activation: Activation::Relu,
             ..Architecture::perceptron(image.size(), hidden, 6)
         };
-        let theta = initial_theta(&architecture, Initial::Normc, 1);
-        let mut network = architecture.network();
-        network.load(&theta);
-        let input: Vec<f32> = (0..image.size()).map(|k| (k % 256) as f32 / 255.0).collect();
+        let mut network = plain.network();
+        network.load(&initial_theta(&plain, Initial::Normc, 1));
         let mut output = vec![0.0; 6];
-        let seconds = median(|| network.forward(black_box(&input), black_box(&mut output)));
-        let products = architecture.multiply_adds() as f64;
+        let forward = median(|| network.forward(black_box(&input), black_box(&mut output)));
+
+        let normal = Architecture { virtual_batch_norm: true, ..plain.clone() };
+        let theta = initial_theta(&normal, Initial::Normc, 1);
+        let mut network = normal.network();
+        let batch: Arc<[f32]> =
+            (0..observations).flat_map(|k| input.iter().map(move |x| x * k as f32)).collect();
+        network.set_reference(&batch);
+        let member = median(|| network.load(black_box(&theta)));
         println!(
-            "{:<40} {products:>13}  {:>10.1}  {:>5.1}",
-            architecture.to_string(),
-            seconds * 1e6,
-            products / seconds / 1e9
+            "{:<40} {:>13}  {:>10.1}  {:>3.0}  {observations:>9}  {:>9.1}",
+            plain.to_string(),
+            plain.multiply_adds(),
+            forward * 1e6,
+            plain.multiply_adds() as f64 / forward / 1e9,
+            member * 1e3,
         );
-        whole = Some((architecture, input));
     }
-    let Some((architecture, input)) = whole else { return };
-    let architecture = Architecture { virtual_batch_norm: true, ..architecture };
-    let theta = initial_theta(&architecture, Initial::Normc, 1);
-    let mut network = architecture.network();
-    let reference: Arc<[f32]> =
-        (0..REFERENCE).flat_map(|k| input.iter().map(move |x| x * k as f32)).collect();
-    network.set_reference(&reference);
-    let seconds = median(|| network.load(black_box(&theta)));
-    let products = (REFERENCE as u64 * architecture.multiply_adds()) as f64;
-    println!(
-        "a reference batch of {REFERENCE}: {:.1} ms for each member, {:.1} G/s",
-        seconds * 1e3,
-        products / seconds / 1e9
-    );
 }

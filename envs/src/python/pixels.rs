@@ -34,11 +34,12 @@ impl Frames {
     /// Writes what `bytes` show, as the shape says.
     pub fn read(&self, bytes: &[u8], observation: &mut [f32]) {
         let Frames { stack, height, width, channels } = *self;
-        let pixels = height * width;
-        for (frame, bytes) in bytes.chunks_exact((pixels * channels).max(1)).enumerate() {
-            let to = observation.chunks_exact_mut((stack * channels).max(1));
-            for (to, from) in to.zip(bytes.chunks_exact(channels.max(1))) {
-                for (to, from) in to[frame * channels..].iter_mut().zip(from) {
+        let frames = bytes.chunks_exact((height * width * channels).max(1));
+        for (frame, bytes) in frames.enumerate().take(stack) {
+            for channel in 0..channels {
+                let from = bytes[channel..].iter().step_by(channels);
+                let to = observation[frame * channels + channel..].iter_mut();
+                for (to, from) in to.step_by(stack * channels).zip(from) {
                     *to = SHARES[usize::from(*from)];
                 }
             }
