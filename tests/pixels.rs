@@ -118,6 +118,15 @@ fn what_cannot_see_is_refused() {
         let error = trainer(experiment(policy, rest)).run().unwrap_err().to_string();
         parts.iter().for_each(|part| assert!(error.contains(part), "no `{part}` in {error}"));
     }
+    let boastful = || {
+        let mut spot = Spot::new();
+        spot.spec.observation_size += 1;
+        Ok(spot)
+    };
+    let boastful = Trainer::on(experiment(SEEING, ""), Task::new(boastful).unwrap());
+    let error = boastful.run().unwrap_err().to_string();
+    assert!(error.contains("97 numbers and images of 6x8x2"), "{error}");
+
     let place = Place::new().with_file("small.toml", SMALL);
     for (set, parts) in [
         (&["policy.convolutions=[\"4@3x3\"]"][..], ["policy.convolutions", "no image"]),

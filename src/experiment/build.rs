@@ -149,6 +149,14 @@ impl Experiment {
             );
             return Err(ExperimentError::Misplaced { key: key(), reason });
         };
+        if image.size() != spec.observation_size {
+            let reason = format!(
+                "{} says that its observations are {} numbers and images of {}x{}x{}, which is not \
+                 the same",
+                spec.id, spec.observation_size, image.height, image.width, image.channels
+            );
+            return Err(ExperimentError::Misplaced { key: key(), reason });
+        }
         Convolutions::new(image, convolutions.clone())
             .map(Some)
             .map_err(|reason| ExperimentError::Misplaced { key: key(), reason })
