@@ -88,7 +88,7 @@ mod tests {
                 let late = rewards(id, every, action);
                 assert_eq!(late.len(), at_once.len());
                 for (index, reward) in late.iter().enumerate() {
-                    let due = (index as u32 + 1) % every == 0 || index + 1 == late.len();
+                    let due = (index as u32 + 1).is_multiple_of(every) || index + 1 == late.len();
                     assert!(due || *reward == 0.0, "{id} {every} {index}");
                 }
                 assert!((late.iter().sum::<f64>() - total).abs() < 1e-9);
