@@ -187,7 +187,15 @@ fn list_shows_what_there_is() {
     let list = |what: &str| place.es_train(&["list", what]).exits_with(0);
     let envs = es_train::envs::ids();
     list("envs").prints(&envs.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>());
-    list("methods").prints(es_train::method::NAMES);
+    // One line each, which scripts take by its first word.
+    for (what, names) in
+        [("methods", es_train::method::NAMES), ("data-sets", es_train::dataset::NAMES)]
+    {
+        let printed = list(what).stdout;
+        let first = printed.lines().skip(1).map(|line| line.split(' ').next().unwrap());
+        assert_eq!(first.collect::<Vec<_>>(), names, "{what}");
+        assert!(printed.lines().all(|line| line.chars().count() <= 100), "{printed}");
+    }
     list("arithmetics").prints(&["f32", "bf16", "int8", "fixedB.F", "lnsB.F"]);
     let keys: Vec<&str> = es_train::experiment::KEYS.iter().map(|key| key.path).collect();
     list("keys").prints(&keys);

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use es_train::dataset::download::{DownloadError, Event, Reason, download};
-use es_train::dataset::known::{KNOWN, Known, KnownFile};
+use es_train::dataset::known::{About, KNOWN, Known, KnownFile};
 use es_train::dataset::{Split, load};
 use harness::{Outcome, Place, argument};
 use http_server::{Server, cut, reply, rest, whole};
@@ -24,6 +24,7 @@ const MD5_OF_NOTHING: u128 = 0xd41d_8cd9_8f00_b204_e980_0998_ecf8_427e;
 /// A set whose first file is [`content`]; the others are empty files that [`place`] makes.
 static SMALL: Known = Known {
     name: "small",
+    about: About { training: 0, test: 0, size: [0, 0], paper: "", samples: "nothing" },
     mirrors: &[],
     files: [
         KnownFile { name: "content", md5: MD5_OF_CONTENT },

@@ -5,7 +5,7 @@
 use es_train::comm::{Solo, run_in_process};
 use es_train::crew::Crew;
 use es_train::envs::{Provider, Tools};
-use es_train::method::Rank;
+use es_train::method::{Needs, Rank};
 use es_train::{Experiment, Summary, Trainer, envs, method, optimizer};
 
 /// Of each family of formats, one or more.
@@ -47,7 +47,7 @@ fn optimizers(method: &str) -> &[&str] {
 /// Whether the environment tells what the method wants to know.
 fn suits(method: &str, env: &str) -> bool {
     let experiment = search(method, "adam", "", env);
-    let wants_behaviours = experiment.method.search().unwrap().1.wants_behaviours();
+    let wants_behaviours = experiment.method.known().needs == Needs::Behaviours;
     let task = experiment.task(&Tools::default(), None).unwrap();
     !wants_behaviours || task.spec().behaviour_size > 0
 }

@@ -1,6 +1,7 @@
 //! What a generation of a search method sends and computes on so many ranks, for those who only ask.
 
 use crate::experiment::{Experiment, Plan, SearchKeys};
+use crate::method::Needs;
 use crate::method::evolution::{Traffic, Workload};
 
 /// The update and the messages of a generation.
@@ -11,7 +12,8 @@ pub(super) fn costs(
     ranks: usize,
     threads: usize,
 ) -> (Workload, Traffic) {
-    let behaviour = if keys.wants_behaviours() { plan.behaviour_size } else { 0 };
+    let wants_behaviours = experiment.method.known().needs == Needs::Behaviours;
+    let behaviour = if wants_behaviours { plan.behaviour_size } else { 0 };
     let observation =
         experiment.policy.normalize_observations.then_some(plan.policy.architecture.inputs);
     let workload = Workload {

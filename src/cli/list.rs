@@ -4,7 +4,9 @@ use clap::ValueEnum;
 use es_envs::{EnvError, Provider, Setting, Spec, Tools};
 
 use super::{Failure, print};
+use crate::dataset::known::{About, CLASSES};
 use crate::experiment::KEYS;
+use crate::method::Known;
 use crate::{dataset, method};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -12,11 +14,12 @@ pub(super) enum What {
     /// Environments: id, observation and action sizes, time limit, threshold, provider, and whether
     /// they can be made here.
     Envs,
-    /// Methods.
+    /// Methods: kind, what task they need ("behaviours": an environment that tells what an episode
+    /// came to beside its return), paper, and what they do.
     Methods,
     /// Number formats.
     Arithmetics,
-    /// Data sets.
+    /// Data sets: samples, classes, paper, what they show, and whether `es-train fetch` gets them.
     DataSets,
     /// Keys of the experiment file: default and meaning.
     Keys,
@@ -25,9 +28,9 @@ pub(super) enum What {
 pub(super) fn run(what: What, tools: &Tools) -> Result<u8, Failure> {
     match what {
         What::Envs => print(&envs(tools)),
-        What::Methods => print(&names(method::NAMES)),
+        What::Methods => print(&methods()),
         What::Arithmetics => print(ARITHMETICS),
-        What::DataSets => print(&names(dataset::NAMES)),
+        What::DataSets => print(&data_sets()),
         What::Keys => print(&keys()),
     }
     Ok(0)
@@ -45,8 +48,38 @@ lnsB.F    lns12.6, lns16.10, lns8.3 logarithmic: a sign, and log2 in two's compl
                                     from 4 to 16), F of them (B - 9 to B - 2, at most 10) after the point
 ";
 
-fn names(names: &[&str]) -> String {
-    names.iter().map(|name| format!("{name}\n")).collect()
+fn methods() -> String {
+    let header = ["name", "family", "needs", "paper", "what it does"].map(String::from);
+    let rows = method::KNOWN.iter().map(|&Known { name, family, needs, paper, about }| {
+        let [family, needs] = [family.to_string(), needs.to_string()];
+        [name.into(), family, needs, or_dash(paper), about.into()]
+    });
+    columns(std::iter::once(header).chain(rows).collect())
+}
+
+fn data_sets() -> String {
+    let header =
+        ["name", "training", "test", "sample", "classes", "files", "paper", "what it shows"]
+            .map(String::from);
+    let rows = dataset::NAMES.iter().filter_map(|name| {
+        let About { training, test, size: [height, width], paper, samples } = dataset::about(name)?;
+        let files = if dataset::known::known(name).is_some() { "fetch" } else { "none" };
+        Some([
+            (*name).to_owned(),
+            training.to_string(),
+            test.to_string(),
+            format!("{height} x {width}"),
+            CLASSES.to_string(),
+            files.to_owned(),
+            or_dash(paper),
+            samples.to_owned(),
+        ])
+    });
+    columns(std::iter::once(header).chain(rows).collect())
+}
+
+fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-" } else { text }.to_owned()
 }
 
 fn envs(tools: &Tools) -> String {

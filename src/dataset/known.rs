@@ -8,11 +8,28 @@
 /// Classes of every known set.
 pub const CLASSES: usize = 10;
 
+/// What is said of a data set.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// Training samples, of which some may be held out.
+    pub training: usize,
+    /// Test samples.
+    pub test: usize,
+    /// Height and width of a sample, an image of bytes.
+    pub size: [usize; 2],
+    /// Who described it, and when; empty where nobody in particular did.
+    pub paper: &'static str,
+    /// What the samples show, in a few words.
+    pub samples: &'static str,
+}
+
 /// A published data set.
 #[derive(Debug)]
 pub struct Known {
     /// Its name here.
     pub name: &'static str,
+    /// What is said of it.
+    pub about: About,
     /// Addresses of directories that have the files, the best first.
     pub mirrors: &'static [&'static str],
     /// Training images, training labels, test images, test labels.
@@ -32,6 +49,13 @@ pub struct KnownFile {
 pub const KNOWN: &[Known] = &[
     Known {
         name: "mnist",
+        about: About {
+            training: 60_000,
+            test: 10_000,
+            size: [28, 28],
+            paper: "LeCun et al. 1998",
+            samples: "handwritten digits",
+        },
         mirrors: &[
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
             // What TensorFlow's data sets use.
@@ -48,6 +72,13 @@ pub const KNOWN: &[Known] = &[
     },
     Known {
         name: "fashion-mnist",
+        about: About {
+            training: 60_000,
+            test: 10_000,
+            size: [28, 28],
+            paper: "Xiao et al. 2017",
+            samples: "articles of clothing",
+        },
         mirrors: &[
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
             // The authors' repository.

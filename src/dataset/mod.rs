@@ -27,10 +27,26 @@ pub use idx::IdxError;
 pub use samples::{DataSet, Samples};
 
 use find::Files;
-use known::{CLASSES, Known, known};
+use known::{About, CLASSES, KNOWN, Known, known};
 
 /// All data sets.
-pub const NAMES: &[&str] = &["mnist", "fashion-mnist", synthetic::NAME];
+pub const NAMES: &[&str] = &names();
+
+/// The published ones, then the one that is made here.
+const fn names() -> [&'static str; KNOWN.len() + 1] {
+    let mut names = [synthetic::NAME; KNOWN.len() + 1];
+    let mut set = 0;
+    while set < KNOWN.len() {
+        names[set] = KNOWN[set].name;
+        set += 1;
+    }
+    names
+}
+
+/// What is said of the data set of this name.
+pub fn about(name: &str) -> Option<About> {
+    if name == synthetic::NAME { Some(synthetic::ABOUT) } else { known(name).map(|set| set.about) }
+}
 
 /// Training samples that are held out of a published set for validation.
 const HELD_OUT: usize = 10_000;

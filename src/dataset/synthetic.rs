@@ -11,12 +11,16 @@
 //! about 1 in 30.
 
 use super::Samples;
-use super::known::CLASSES;
+use super::known::{About, CLASSES};
 use crate::noise::Noise;
 use crate::seed::{Purpose, derive};
 
 /// Its name.
 pub(super) const NAME: &str = "synthetic";
+
+/// What is said of it.
+pub(super) const ABOUT: About =
+    About { training: TRAINING, test: TEST, size: [8, 8], paper: "", samples: "clouds, made here" };
 
 /// Training samples that are held out for validation.
 pub(super) const HELD_OUT: usize = 1_000;
@@ -25,7 +29,7 @@ const TRAINING: usize = 5_000;
 const TEST: usize = 1_000;
 
 /// Numbers of a sample: 8 rows of 8.
-const WIDTH: usize = 64;
+const WIDTH: usize = ABOUT.size[0] * ABOUT.size[1];
 
 /// Images that all prototypes are made of.
 const PATTERNS: u64 = 16;

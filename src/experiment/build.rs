@@ -12,7 +12,7 @@ use crate::arithmetic::UpdateRule;
 use crate::dataset;
 use crate::method::evolution::{Evolution, EvolutionSettings, MemberSamples, Search};
 use crate::method::gradient::{Synchronous, SynchronousSettings};
-use crate::method::{Method, MethodError, Rank};
+use crate::method::{Method, MethodError, Needs, Rank};
 use crate::network::{Architecture, Convolutions, LearnerSettings, initial_theta};
 use crate::optimizer::{Adam, ClipUp, Optimizer, Sgd};
 use crate::policy::ActionRule;
@@ -83,7 +83,7 @@ impl Experiment {
         validate::check_size(&architecture.layers(), &architecture.hidden)?;
         if let Some((_, keys)) = self.method.search() {
             keys.check_size(architecture.layout().parameters())?;
-            let known = spec.behaviour_size > 0 || !keys.wants_behaviours();
+            let known = spec.behaviour_size > 0 || self.method.known().needs != Needs::Behaviours;
             let given = format!("{:?}", self.method.name());
             let expected = format!(
                 "a method that does not need behaviours: {} says nothing of what an episode came \

@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use super::{ArithmeticSection, Experiment, ExperimentError, Master, MethodSection};
 use crate::arithmetic::UpdateRule;
+use crate::method::KNOWN;
 use crate::method::evolution::{EpisodeCap, NoiseSource};
 use crate::optimizer;
 
@@ -99,11 +100,15 @@ fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
     let normalize = experiment.policy.normalize_observations;
     none(normalize, "policy.normalize_observations", of_episodes)?;
     if let MethodSection::Search { members, .. } = &experiment.method {
-        let takes = experiment.method.search().is_some_and(|(_, keys)| keys.takes_samples());
-        let expected = "a method that needs no episodes, because the task is a data set: \
-                        synchronous, openai-es, ars, eggroll, pgpe, snes or sep-cma-es";
+        let takes = experiment.method.known().needs.takes_samples();
+        let others = KNOWN.iter().filter(|method| method.needs.takes_samples());
+        let others: Vec<&str> = others.map(|method| method.name).collect();
+        let expected = format!(
+            "a method that needs no episodes, because the task is a data set: one of {}",
+            others.join(", ")
+        );
         let name = format!("{:?}", experiment.method.name());
-        require(takes, "method.name", name, expected)?;
+        require(takes, "method.name", name, &expected)?;
         let several = members.episodes_per_member != 1;
         none(several, "method.episodes_per_member", of_episodes)?;
         let capped = members.episode_cap != EpisodeCap::None;

@@ -6,6 +6,9 @@
 
 pub mod evolution;
 pub mod gradient;
+mod known;
+
+pub use known::{Family, KNOWN, Known, NAMES, Needs, known};
 
 use self::evolution::Rehearsal;
 use crate::comm::{CommError, Communicator};
@@ -13,23 +16,6 @@ use crate::crew::Crew;
 use crate::network::{Architecture, Diverged};
 use crate::noise::TableError;
 use crate::policy::Statistics;
-
-/// The methods by name, for `method.name`.
-pub const NAMES: &[&str] = &[
-    "openai-es",
-    "ars",
-    "cma-es",
-    "eggroll",
-    "pgpe",
-    "snes",
-    "sep-cma-es",
-    "ns-es",
-    "nsr-es",
-    "nsra-es",
-    "ga",
-    "random-search",
-    "synchronous",
-];
 
 /// One rank: its place in the job and its threads.
 pub struct Rank<'a> {

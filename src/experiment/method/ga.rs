@@ -230,10 +230,6 @@ impl RandomSearchSection {
 }
 
 impl SearchKeys for GaSection {
-    fn takes_samples(&self) -> bool {
-        false
-    }
-
     fn group_size(&self) -> usize {
         1
     }
@@ -284,10 +280,6 @@ impl SearchKeys for GaSection {
 }
 
 impl SearchKeys for RandomSearchSection {
-    fn takes_samples(&self) -> bool {
-        false
-    }
-
     fn group_size(&self) -> usize {
         1
     }

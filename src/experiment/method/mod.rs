@@ -38,7 +38,7 @@ use toml::Table;
 use super::validate::require;
 use super::{Experiment, ExperimentError, Master, Plan, Source};
 use crate::method::evolution::{CentreSettings, Gathering, NoiseSource, Search, UpdateMode};
-use crate::method::{MethodError, Rank};
+use crate::method::{Family, Known, MethodError, Rank, known};
 use crate::optimizer::Optimizer;
 
 /// `[method]`
@@ -123,16 +123,6 @@ pub trait SearchKeys {
         true
     }
 
-    /// Whether members are compared by their behaviours, which not every environment tells.
-    fn wants_behaviours(&self) -> bool {
-        false
-    }
-
-    /// Whether members may be judged on a data set's samples, and not only in episodes.
-    fn takes_samples(&self) -> bool {
-        true
-    }
-
     /// What the user should know of its costs, for `es-train check`.
     fn remarks(&self, _plan: &Plan) -> Vec<String> {
         Vec::new()
@@ -211,9 +201,14 @@ impl MethodSection {
         }
     }
 
+    /// What is known of the method.
+    pub fn known(&self) -> &'static Known {
+        known(self.name()).expect("a section is that of a method")
+    }
+
     /// Whether a method of this name learns from gradients; not if there is none.
     pub(super) fn is_gradient(name: &str) -> bool {
-        name == "synchronous"
+        known(name).is_some_and(|method| method.family == Family::Gradient)
     }
 
     /// Whether a method of this name uses a table that not every method has.

@@ -117,10 +117,6 @@ impl NoveltySection {
 }
 
 impl SearchKeys for NoveltySection {
-    fn takes_samples(&self) -> bool {
-        false
-    }
-
     fn group_size(&self) -> usize {
         2
     }
@@ -169,10 +165,6 @@ impl SearchKeys for NoveltySection {
     fn slots(&self, experiment: &Experiment) -> usize {
         let each = 1 + self.pairs.slots(experiment);
         self.archiving.agents * each - 1
-    }
-
-    fn wants_behaviours(&self) -> bool {
-        true
     }
 
     fn update(&self) -> UpdateMode {
