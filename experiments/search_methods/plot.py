@@ -2,8 +2,9 @@
 
     python3 experiments/search_methods/plot.py SWEEP_DIRECTORY PEERS.csv OUTPUT_DIRECTORY
 
-SWEEP_DIRECTORY is that of `es-train sweep experiments/search_methods/functions.toml`, PEERS.csv is peers.py's. Writes
-functions.csv (a row a run), functions_curves.csv (medians and quartiles over seeds) and a functions_METHOD.png for each method. Needs matplotlib.
+SWEEP_DIRECTORY is that of `es-train sweep experiments/search_methods/functions.toml`, PEERS.csv is peers.py's. Writes functions.csv (a row a
+run), functions_curves.csv (medians and quartiles over seeds) and a functions_METHOD.png for each method. Other methods and programs that the
+tables in OUTPUT_DIRECTORY have already are kept. Needs matplotlib.
 """
 
 import csv
@@ -27,6 +28,7 @@ COLOURS = {"es-train": "#cc3311", "cma": "#0077bb", "evosax": "#009988"}
 METHODS = ["cma-es", "sep-cma-es", "snes", "pgpe"]
 DASHES = {"es-train": "-", "cma": "--", "evosax": ":"}
 FUNCTIONS = ["sphere", "ellipsoid", "rosenbrock", "rastrigin"]
+CELLS = [f"{function} {dimension}" for dimension in (10, 40) for function in FUNCTIONS]
 POINTS = 30
 
 
@@ -90,27 +92,44 @@ def medians(curves):
         yield place, *statistics.quantiles(values, n=4, method="inclusive")
 
 
-def write(path, head, rows):
+def merged(path, head, keys, rows):
+    """Writes a table: these rows, and those that it has of other cells, methods and systems already. Gives all of them."""
+    known = []
+    if path.exists():
+        with open(path, newline="") as file:
+            known = [[row[name] for name in head] for row in csv.DictReader(file)]
+    rows = [[str(value) for value in row] for row in rows]
+    rows += [row for row in known if tuple(row[:3]) not in keys]
+    rows.sort(key=lambda row: (CELLS.index(row[0]), METHODS.index(row[1]), row[2], float(row[3])))
     with open(path, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(head)
         writer.writerows(rows)
+    return rows
 
 
-def draw(method, cells, groups, curves, path):
+def by_group(rows):
+    groups = defaultdict(list)
+    for row in rows:
+        groups[tuple(row[:3])].append(row[3:])
+    return groups
+
+
+def draw(method, runs, curves, path):
     """One method beside its peers: a panel for each cell, a curve for each program."""
     figure, axes = plt.subplots(2, len(FUNCTIONS), figsize=(15, 7.4), layout="constrained")
-    for axis, cell in zip(axes.flat, cells):
+    for axis, cell in zip(axes.flat, CELLS):
         counts = []
         for system, colour in COLOURS.items():
             if (cell, method, system) not in curves:
                 continue
-            places, lower, median, upper = zip(*curves[cell, method, system])
+            columns = zip(*curves[cell, method, system])
+            places, lower, median, upper = ([float(value) for value in column] for column in columns)
             # The last drawn hides nothing.
             axis.plot(places, median, color=colour, linestyle=DASHES[system], label=f"{system}: {method}")
             axis.fill_between(places, lower, upper, color=colour, alpha=0.15, linewidth=0)
-            group = groups[cell, method, system]
-            counts.append(f"{system} {sum(reached(curve) is not None for curve in group)} of {len(group)}")
+            group = runs[cell, method, system]
+            counts.append(f"{system} {sum(bool(evaluations) for _, evaluations, _ in group)} of {len(group)}")
         axis.set(xscale="log", yscale="log", ylim=(1e-8, None), xlabel="evaluations")
         axis.set_title(f"{cell}\nreach 1e-6: {', '.join(counts)}", fontsize=9)
         axis.axhline(TARGET, color="grey", linewidth=0.5)
@@ -122,36 +141,29 @@ def draw(method, cells, groups, curves, path):
 
 
 def main():
-    runs = of_sweep(Path(sys.argv[1])) | of_peers(sys.argv[2])
+    found = of_sweep(Path(sys.argv[1])) | of_peers(sys.argv[2])
     output = Path(sys.argv[3])
-    cells = [f"{function} {dimension}" for dimension in (10, 40) for function in FUNCTIONS]
-    order = {cell: place for place, cell in enumerate(cells)}
-    write(
-        output / "functions.csv",
-        ["cell", "method", "system", "seed", "evaluations", "best"],
-        [
-            [cell, method, system, seed, reached(curve) or "", f"{curve[-1][1]:.3g}"]
-            for (system, method, cell, seed), curve in sorted(runs.items(), key=lambda run: (order[run[0][2]], run[0]))
-        ],
-    )
-    groups = grouped(runs)
-    curves = {key: list(medians(group)) for key, group in groups.items()}
-    write(
-        output / "functions_curves.csv",
-        ["cell", "method", "system", "evaluations", "lower_quartile", "median", "upper_quartile"],
-        [
-            [*key, place, *(f"{value:.3g}" for value in quartiles)]
-            for key, rows in sorted(curves.items(), key=lambda item: (order[item[0][0]], item[0]))
-            for place, *quartiles in rows
-        ],
-    )
+    keys = {(cell, method, system) for system, method, cell, _ in found}
+    head = ["cell", "method", "system", "seed", "evaluations", "best"]
+    ends = [
+        [cell, method, system, seed, reached(curve) or "", f"{curve[-1][1]:.3g}"]
+        for (system, method, cell, seed), curve in found.items()
+    ]
+    runs = by_group(merged(output / "functions.csv", head, keys, ends))
+    head = ["cell", "method", "system", "evaluations", "lower_quartile", "median", "upper_quartile"]
+    points = [
+        [*key, place, *(f"{value:.3g}" for value in quartiles)]
+        for key, group in grouped(found).items()
+        for place, *quartiles in medians(group)
+    ]
+    curves = by_group(merged(output / "functions_curves.csv", head, keys, points))
     for method in METHODS:
-        draw(method, cells, groups, curves, output / f"functions_{method}.png")
+        draw(method, runs, curves, output / f"functions_{method}.png")
 
-    for (cell, method, system), group in sorted(groups.items(), key=lambda item: (order[item[0][0]], item[0])):
-        counts = [evaluations for evaluations in map(reached, group) if evaluations is not None]
+    for (cell, method, system), group in runs.items():
+        counts = [int(evaluations) for _, evaluations, _ in group if evaluations]
         spread = f"{statistics.median(counts):.0f} ({min(counts)} to {max(counts)})" if counts else ""
-        best = statistics.median(curve[-1][1] for curve in group)
+        best = statistics.median(float(value) for _, _, value in group)
         print(f"{cell:15} {method:10} {system:9} {len(counts)} of {len(group)} {spread:28} best {best:.2g}")
 
 
