@@ -157,10 +157,15 @@ pub struct Picture {
 #[derive(Debug, thiserror::Error)]
 pub enum EnvError {
     /// No environment has this id.
-    #[error("unknown environment `{id}`; known: {known}")]
+    #[error(
+        "unknown environment `{id}`{} known: {known}",
+        suggestion.as_ref().map_or(";".to_owned(), |near| format!(", did you mean `{near}`?"))
+    )]
     Unknown {
         /// What was asked for.
         id: String,
+        /// The id that may have been meant.
+        suggestion: Option<String>,
         /// Every id that can be made, separated by commas.
         known: String,
     },

@@ -87,5 +87,5 @@ pub use mountain_car_continuous::MountainCarContinuous;
 pub use mujoco::Mujoco;
 pub use pendulum::Pendulum;
 pub use python::gymnasium_version;
-pub use registry::{Provider, ids, make, outline, provider, register};
+pub use registry::{Provider, ids, make, outline, provider, register, with_behaviour};
 pub use setting::{Options, Setting, Tools};

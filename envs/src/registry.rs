@@ -106,6 +106,20 @@ pub fn outline(id: &str) -> Option<Spec> {
     }
 }
 
+/// Ids of the environments that tell a behaviour (see [`Spec::behaviour_size`]), those of Python's
+/// Gymnasium not counted.
+///
+/// ```
+/// assert_eq!(es_envs::with_behaviour()[0], "MountainCar-v0");
+/// ```
+pub fn with_behaviour() -> Vec<String> {
+    let tells = |id: &String| {
+        let made = || make(id, &Setting::default()).ok().map(|env| env.spec().clone());
+        outline(id).or_else(made).is_some_and(|spec| spec.behaviour_size > 0)
+    };
+    ids().into_iter().map(|(id, _)| id).filter(tells).collect()
+}
+
 /// Adds an environment of another crate, which [`make`] then knows by its id. `make` is called
 /// once for every thread that plays.
 ///
@@ -138,6 +152,9 @@ pub fn register(
     Ok(())
 }
 
+/// Likeness of two ids below which one is not meant by the other.
+const LEAST_LIKENESS: f64 = 0.85;
+
 /// An environment that exists, whether or not it can be made on this machine.
 enum Found {
     BuiltIn(Constructor),
@@ -166,8 +183,16 @@ fn find(id: &str) -> Result<Found, EnvError> {
         return Ok(Found::Gymnasium);
     }
     let mut known: Vec<String> = ids().into_iter().map(|(known, _)| known).collect();
+    let suggestion = nearest(id, &known);
     known.push("gymnasium:ID for any environment of Python's Gymnasium".to_owned());
-    Err(EnvError::Unknown { id: id.to_owned(), known: known.join(", ") })
+    Err(EnvError::Unknown { id: id.to_owned(), suggestion, known: known.join(", ") })
+}
+
+/// The id that somebody meant who wrote one that does not exist, if one is near.
+fn nearest(id: &str, known: &[String]) -> Option<String> {
+    let likeness = |known: &String| strsim::jaro_winkler(&id.to_lowercase(), &known.to_lowercase());
+    let near = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(near) > LEAST_LIKENESS).then(|| near.clone())
 }
 
 /// Who makes the environment with this id.
@@ -201,5 +226,31 @@ pub fn make(id: &str, setting: &Setting) -> Result<Box<dyn Env>, EnvError> {
         Found::GymRs => gym_rs::make(id, setting),
         Found::Gymnasium => Ok(Box::new(Python::new(id, setting)?)),
         Found::Registered(make) => make(setting),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_is_nearly_right_is_met_with_the_right_one() {
+        let suggestion = |id: &str| match make(id, &Setting::default()).err() {
+            Some(EnvError::Unknown { suggestion, .. }) => suggestion,
+            other => panic!("{other:?}"),
+        };
+        for (wrong, right) in [
+            ("cartpole-v1", "CartPole-v1"),
+            ("CartPole-v7", "CartPole-v1"),
+            ("CartPole", "CartPole-v1"),
+            ("mountaincar-v0", "MountainCar-v0"),
+            ("HalfCheeta-v5", "HalfCheetah-v5"),
+            ("Ant-v4", "Ant-v5"),
+        ] {
+            assert_eq!(suggestion(wrong).as_deref(), Some(right), "{wrong}");
+        }
+        for nothing in ["Pong-v5", "Tetris"] {
+            assert_eq!(suggestion(nothing), None, "{nothing}");
+        }
     }
 }

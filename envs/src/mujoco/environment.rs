@@ -35,6 +35,7 @@ impl Mujoco {
     pub fn new(id: &str, setting: &Setting) -> Result<Self, EnvError> {
         let known = super::TASKS.iter().find(|task| task.id == id);
         let registered = known.ok_or_else(|| EnvError::Unknown {
+            suggestion: None,
             id: id.to_owned(),
             known: super::TASKS.map(|task| task.id).join(", "),
         })?;

@@ -288,7 +288,7 @@ class Worker:
             if self.preprocessing:
                 self.env = self.preprocessing.wrap(self.env)
         except (errors.DependencyNotInstalled, ModuleNotFoundError) as error:
-            raise Missing(f"{error} (asked in {sys.executable})") from None
+            raise Missing(f"a package: {error} (asked in {sys.executable})") from None
         except errors.Error as error:
             raise Refused(f"{type(error).__name__}: {error}") from None
         except TypeError as error:
