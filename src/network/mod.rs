@@ -110,6 +110,11 @@ impl Architecture {
         self.convolutions.is_none() && !self.virtual_batch_norm
     }
 
+    /// Whether there is a layer before the last, after which an activation stands.
+    pub fn has_activations(&self) -> bool {
+        self.convolutions.is_some() || !self.hidden.is_empty()
+    }
+
     /// Where each tensor lives in the flat parameter vector.
     pub fn layout(&self) -> Layout {
         Layout::of(self)
@@ -135,7 +140,8 @@ impl Architecture {
 }
 
 impl fmt::Display for Architecture {
-    /// Widths and activation, without the number formats: `4-[64, 64]-2 tanh`.
+    /// Widths and, where there are hidden layers, activation, without the number formats:
+    /// `4-[64, 64]-2 tanh`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Architecture { inputs, hidden, outputs, activation, bias, .. } = self;
         match &self.convolutions {
@@ -144,7 +150,11 @@ impl fmt::Display for Architecture {
         }
         let bias = if *bias { "" } else { " without bias" };
         let normal = if self.virtual_batch_norm { " virtual batch norm" } else { "" };
-        write!(f, "-{hidden:?}-{outputs} {activation}{bias}{normal}")
+        write!(f, "-{hidden:?}-{outputs}")?;
+        if self.has_activations() {
+            write!(f, " {activation}")?;
+        }
+        write!(f, "{bias}{normal}")
     }
 }
 

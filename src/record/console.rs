@@ -223,7 +223,8 @@ fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 
-fn plural(count: usize, noun: &str) -> String {
+/// A count with its noun: `1 rank`, `2 ranks`.
+pub(crate) fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 

@@ -20,6 +20,7 @@ mod summary;
 
 pub use atomic::write_atomically;
 pub use checkpoint::{Checkpoint, Counters};
+pub(crate) use console::plural;
 pub use console::{Console, duration, figure, quantity};
 pub use evaluations::{Cost, Evaluated};
 pub use film::{Film, FilmError};
