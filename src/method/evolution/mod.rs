@@ -36,7 +36,7 @@ mod workload;
 pub use ars::{Ars, ArsSettings};
 pub use blend::{Adaptive, Blend};
 pub use centre::CentreSettings;
-pub use cma_es::{CmaEs, CmaEsSettings};
+pub use cma_es::{CmaEs, CmaEsSettings, UpdateSeconds};
 pub use eggroll::{Eggroll, EggrollSettings, Threshold};
 pub use exchange::Traffic;
 pub use fitness::FitnessShaping;

@@ -38,6 +38,7 @@
 //! 7. None of pycma's stops: the run's `[stop]` decides, and warnings tell of a sigma that has
 //!    vanished or exploded.
 
+mod cost;
 mod distribution;
 mod eigen;
 mod kernels;
@@ -47,6 +48,7 @@ mod rates;
 
 use std::time::Instant;
 
+pub use cost::UpdateSeconds;
 use distribution::Distribution;
 
 use super::{Members, Outcome, Search, SearchStep, SecondLook, StepNorms};
@@ -95,6 +97,11 @@ impl CmaEs {
     /// Bytes that a rank keeps for P parameters: covariance and axes.
     pub fn bytes(parameters: usize) -> usize {
         size_of::<f64>() * (parameters * (parameters + 1) / 2 + parameters * parameters)
+    }
+
+    /// What an update of P parameters from N members takes, about. Class C.
+    pub fn update_seconds(parameters: usize, members: usize) -> UpdateSeconds {
+        UpdateSeconds::of(parameters, members)
     }
 
     /// Each member's weight, in member order.
