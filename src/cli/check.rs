@@ -6,7 +6,7 @@ use super::costs::costs;
 use super::{ExperimentArguments, Failure, ToolArguments, print};
 use crate::experiment::{Experiment, MethodSection, Plan, SearchKeys};
 use crate::method::evolution::{NoiseSource, UpdateMode};
-use crate::record::quantity;
+use crate::record::{plural, quantity};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct CheckArguments {
@@ -20,10 +20,15 @@ pub(super) struct CheckArguments {
 const RANKS: [usize; 4] = [1, 2, 8, 64];
 
 pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
-    let (experiment, warnings) = arguments.experiment.source()?.resolve()?;
+    let source = arguments.experiment.source()?;
+    let (mut experiment, warnings) = source.resolve()?;
     let task = arguments.tools.task(&experiment)?;
+    let ends = source.stop_at(task.spec().reward_threshold, &mut experiment);
     let plan = experiment.plan(&task)?;
     experiment.initial_policy(&plan)?;
+    for note in source.notes().iter().chain(&ends) {
+        eprintln!("es-train: note: {note}");
+    }
     for warning in warnings {
         eprintln!("es-train: warning: {warning}");
     }
@@ -39,8 +44,9 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
     text += &seeing(&experiment, &plan);
     if plan.population > 0 {
         text += &format!(
-            "# memory: {}B a rank for theta and {slots} more vectors like it, {}B a thread for members\n",
+            "# memory: {}B a rank for theta and {} like it, {}B a thread for members\n",
             quantity(per_rank),
+            plural(slots, "more vector"),
             quantity(per_thread),
         );
     }
@@ -102,10 +108,19 @@ fn sent(experiment: &Experiment, keys: &dyn SearchKeys, plan: &Plan) -> String {
             quantity(4.0 * length as f64)
         );
     }
-    text += "#\n# sent per generation, over all ranks, by method.update:\n";
-    text += "#   ranks  replicated     sharded   auto takes\n";
+    let has_choice = experiment.method.takes("update");
+    if has_choice {
+        text += "#\n# sent per generation, over all ranks, by method.update:\n";
+        text += "#   ranks  replicated     sharded   auto takes\n";
+    } else {
+        text += "#\n# sent per generation, over all ranks:\n#   ranks\n";
+    }
     for ranks in RANKS {
         let (workload, traffic) = costs(experiment, keys, plan, ranks, 1);
+        if !has_choice {
+            text += &format!("#   {ranks:>5}  {:>10}B\n", quantity(traffic.replicated as f64));
+            continue;
+        }
         let auto = UpdateMode::Auto.is_sharded(workload);
         let chosen = match (keys.update(), auto) {
             (UpdateMode::Auto, true) => "sharded",

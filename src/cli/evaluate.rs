@@ -11,7 +11,7 @@ use super::{Failure, ToolArguments, print};
 use crate::arithmetic::{Format, Formats};
 use crate::comm::Solo;
 use crate::dataset::Samples;
-use crate::record::{Film, Judgement, PolicyFile, RunDirectory, figure};
+use crate::record::{Film, Judgement, PolicyFile, RunDirectory, figure, plural};
 use crate::train::default_threads;
 
 #[derive(Clone, Debug, Args)]
@@ -98,7 +98,7 @@ fn describe(policy: &PolicyFile, judged: &Judged) -> String {
     match (judged.judgement, judged.task.data()) {
         (Judgement::Returns(result), _) => format!(
             "{}, policy of generation {} in {formats}: mean return {} (std {}, min {}, max {}), \
-             mean length {:.1}, {} episodes\n",
+             mean length {:.1}, {}\n",
             policy.env,
             policy.generation,
             figure(result.mean),
@@ -106,7 +106,7 @@ fn describe(policy: &PolicyFile, judged: &Judged) -> String {
             figure(result.min),
             figure(result.max),
             result.length_mean,
-            result.episodes,
+            plural(result.episodes as usize, "episode"),
         ),
         (Judgement::Errors(errors), data) => {
             let size = |samples: Option<&Samples>| samples.map_or(0, Samples::len);

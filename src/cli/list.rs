@@ -11,8 +11,8 @@ use crate::{dataset, method};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum What {
-    /// Environments: id, observation and action sizes, time limit, threshold, provider, and whether
-    /// they can be made here.
+    /// Environments: id, sizes of observations, actions and behaviours, time limit, the return from
+    /// which they count as solved, provider, and whether they can be made here.
     Envs,
     /// Methods: kind, what task they need ("behaviours": an environment that tells what an episode
     /// came to beside its return), paper, and what they do.
@@ -83,8 +83,9 @@ fn or_dash(text: &str) -> String {
 }
 
 fn envs(tools: &Tools) -> String {
-    let header = ["id", "observation", "actions", "limit", "solved at", "provider", "here"]
-        .map(String::from);
+    let header =
+        ["id", "observation", "actions", "behaviour", "limit", "solved at", "provider", "here"]
+            .map(String::from);
     let setting = Setting { tools: tools.clone(), ..Setting::default() };
     let mut missing: Vec<String> = Vec::new();
     let rows: Vec<_> = es_envs::ids()
@@ -105,8 +106,8 @@ fn envs(tools: &Tools) -> String {
                     (es_envs::outline(&id), format!("no [{}]", number + 1))
                 }
             };
-            let [observation, actions, limit, solved] = shape(spec);
-            [id, observation, actions, limit, solved, provider.to_string(), here]
+            let [observation, actions, behaviour, limit, solved] = shape(spec);
+            [id, observation, actions, behaviour, limit, solved, provider.to_string(), here]
         })
         .collect();
     let other = match es_envs::gymnasium_version(tools) {
@@ -117,13 +118,14 @@ fn envs(tools: &Tools) -> String {
         }
         Err(error) => error.to_string(),
     };
-    let [a, b, c, d] = shape(None);
+    let [a, b, c, d, e] = shape(None);
     let rows = rows.into_iter().chain([[
         "gymnasium:ID".to_owned(),
         a,
         b,
         c,
         d,
+        e,
         Provider::Gymnasium.to_string(),
         other,
     ]]);
@@ -134,12 +136,13 @@ fn envs(tools: &Tools) -> String {
     text
 }
 
-/// Sizes of observations and actions, time limit and threshold.
-fn shape(spec: Option<Spec>) -> [String; 4] {
-    let Some(spec) = spec else { return [(); 4].map(|()| "?".to_owned()) };
+/// Sizes of observations, actions and behaviours, time limit and threshold.
+fn shape(spec: Option<Spec>) -> [String; 5] {
+    let Some(spec) = spec else { return [(); 5].map(|()| "?".to_owned()) };
     [
         spec.observation_size.to_string(),
         spec.actions.describe(),
+        if spec.behaviour_size > 0 { spec.behaviour_size.to_string() } else { "-".into() },
         spec.max_episode_steps.map_or("-".into(), |limit| limit.to_string()),
         spec.reward_threshold.map_or("-".into(), |at| at.to_string()),
     ]

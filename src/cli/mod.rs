@@ -81,13 +81,16 @@ struct ExperimentArguments {
     /// The experiment file; without one, the experiment of --env or else of CartPole-v1.
     #[arg(value_name = "EXPERIMENT.toml")]
     file: Option<PathBuf>,
-    /// The environment; without a file, its compiled-in experiment or a million steps of defaults.
+    /// The environment; without a file, its compiled-in experiment, or else defaults until it counts
+    /// as solved (see `list envs`) or for a million steps, both replaced by any --set stop.KEY.
     #[arg(long, value_name = "ID")]
     env: Option<String>,
     /// The data set; without a file, its compiled-in experiment.
     #[arg(long, value_name = "NAME", conflicts_with = "env")]
     dataset: Option<String>,
-    /// Set a key of the experiment, such as method.population=512.
+    /// Set a key of the experiment, such as method.population=512. With another method.name, a
+    /// compiled-in experiment's settings of [method], [policy] and [optimizer] are left out, because
+    /// they were found for its own; a file's stay, but for keys that the other method does not have.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     assignments: Vec<String>,
     /// The seed.

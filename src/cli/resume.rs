@@ -9,7 +9,7 @@ use super::signals::Signals;
 use super::train::{Prepared, run_on};
 use super::{Failure, PlaceArguments, ToolArguments, complain, job, print};
 use crate::experiment::Source;
-use crate::record::RunDirectory;
+use crate::record::{RunDirectory, StopReason};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct ResumeArguments {
@@ -61,8 +61,13 @@ pub(super) fn prepare_in(
     let (directory, found) = RunDirectory::open(path)?;
     let origin = path.join("experiment.toml").display().to_string();
     let mut source = Source::from_named_text(&origin, &found.experiment)?;
-    if found.summary.is_some() && assignments.is_empty() {
-        print(&format!("{}: this run is finished\n", path.display()));
+    if let (Some(summary), []) = (&found.summary, assignments) {
+        let (path, reason) = (path.display(), summary.stop_reason);
+        print(&format!(
+            "{path}: this run is finished, stopped by {reason}; `es-train resume {path} --set \
+             stop.{reason}=N` with a {} N goes on with it\n",
+            if reason == StopReason::ErrorRate { "smaller" } else { "larger" },
+        ));
         return Ok(None);
     }
     for assignment in assignments {
@@ -85,6 +90,14 @@ pub(super) fn prepare_in(
         initial = experiment.initial_policy(&plan)?.map(|(_, bytes)| bytes);
     }
     let checkpoint = found.checkpoint;
-    let announce = true;
-    Ok(Some(Prepared { experiment, initial, checkpoint, directory, warnings, task, announce }))
+    Ok(Some(Prepared {
+        experiment,
+        initial,
+        checkpoint,
+        directory,
+        warnings,
+        notes: Vec::new(),
+        task,
+        announce: true,
+    }))
 }

@@ -10,6 +10,7 @@ mod table;
 mod terminal;
 mod thresholds;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,7 +22,7 @@ use super::signals::Signals;
 use super::train::{Prepared, run_on};
 use super::{FAILED, Failure, INTERRUPTED, PlaceArguments, ToolArguments};
 use crate::comm::Solo;
-use crate::record::{RunDirectory, Summary, figure};
+use crate::record::{RunDirectory, Summary, figure, plural};
 use crate::train::default_threads;
 
 #[derive(Clone, Debug, Args)]
@@ -60,7 +61,15 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
         cell.check_same(&out.join(&cell.name))?;
     }
 
-    eprintln!("{} runs, {jobs} at a time, in {}", cells.len(), out.display());
+    // Each once, however many runs it is about.
+    let (mut warned, overridden) = (HashSet::new(), sweep.overridden());
+    for warning in overridden.iter().chain(cells.iter().flat_map(|cell| &cell.warnings)) {
+        if warned.insert(warning) {
+            eprintln!("es-train: warning: {warning}");
+        }
+    }
+    let all = plural(cells.len(), "run");
+    eprintln!("{all}, {jobs} at a time, in {}", out.display());
     let next = AtomicUsize::new(0);
     let (done, failures) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
@@ -86,7 +95,7 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     });
     let runs = runs::read(&out, &cells)?;
     let finished = table::write(&out, &runs)?;
-    eprintln!("{finished} of {} runs finished; {}", cells.len(), out.join("table.csv").display());
+    eprintln!("{finished} of {all} finished; {}", out.join("table.csv").display());
     let groups = groups::groups(&runs);
     statistics::write(&out, &cells, &groups)?;
     eprintln!("statistics over the seeds: {}", out.join("statistics.csv").display());
@@ -127,6 +136,7 @@ fn run_cell(
             checkpoint: None,
             directory,
             warnings: Vec::new(),
+            notes: Vec::new(),
             task: None,
             announce: false,
         }))
@@ -150,7 +160,8 @@ fn outcome(summary: &Summary) -> String {
     }
     let mean = summary.final_evaluation_mean.map_or("none".to_owned(), figure);
     format!(
-        "{verdict}, mean return {mean}, {} generations, {:.2} s",
-        summary.generations, summary.wall_seconds
+        "{verdict}, mean return {mean}, {}, {:.2} s",
+        plural(summary.generations as usize, "generation"),
+        summary.wall_seconds
     )
 }

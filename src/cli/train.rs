@@ -63,10 +63,10 @@ impl ExperimentArguments {
             (None, None, None) => Source::for_env("CartPole-v1")?,
         };
         if let Some(dataset) = &self.dataset {
-            source.set_value("task.dataset", dataset.as_str().into())?;
+            source.lay_over("--dataset", "task.dataset", dataset.as_str().into())?;
         }
         if let Some(env) = &self.env {
-            source.set_value("task.env", env.as_str().into())?;
+            source.lay_over("--env", "task.env", env.as_str().into())?;
         }
         for assignment in &self.assignments {
             source.set(assignment)?;
@@ -85,6 +85,8 @@ pub(super) struct Prepared {
     pub checkpoint: Option<Checkpoint>,
     pub directory: RunDirectory,
     pub warnings: Vec<String>,
+    /// What was decided for the user.
+    pub notes: Vec<String>,
     /// Its task, if it was made already.
     pub task: Option<Task>,
     /// Whether to say where the run is: scripts look for that line.
@@ -96,7 +98,7 @@ fn prepare(arguments: &TrainArguments, offset: u64) -> Result<Option<Prepared>, 
     if let Some(policy) = &arguments.init_from {
         let path = std::path::absolute(policy)
             .map_err(|error| Failure::usage(format!("{}: {error}", policy.display())))?;
-        source.set_value("policy.initial_from", path.display().to_string().into())?;
+        source.lay_over("--init-from", "policy.initial_from", path.display().to_string().into())?;
     }
     let (mut experiment, warnings) = source.resolve()?;
     if let Some(seeds) = arguments.seeds {
@@ -111,6 +113,8 @@ fn prepare(arguments: &TrainArguments, offset: u64) -> Result<Option<Prepared>, 
         experiment.seed += offset;
     }
     let task = arguments.place.tools.task(&experiment)?;
+    let mut notes = source.notes().to_vec();
+    notes.extend(source.stop_at(task.spec().reward_threshold, &mut experiment));
     let plan = experiment.plan(&task)?;
     let initial = experiment.initial_policy(&plan)?.map(|(_, bytes)| bytes);
     if initial.is_some() {
@@ -127,6 +131,7 @@ fn prepare(arguments: &TrainArguments, offset: u64) -> Result<Option<Prepared>, 
         checkpoint: None,
         directory,
         warnings,
+        notes,
         task: Some(task),
         announce: true,
     }))
@@ -180,6 +185,11 @@ pub(super) fn run_on(
             let path = prepared.directory.path().to_owned();
             if prepared.announce {
                 eprintln!("run directory: {}", path.display());
+            }
+            if !place.quiet {
+                for note in &prepared.notes {
+                    eprintln!("es-train: note: {note}");
+                }
             }
             for warning in &prepared.warnings {
                 eprintln!("es-train: warning: {warning}");

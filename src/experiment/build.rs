@@ -6,7 +6,7 @@ use es_envs::{Setting, Spec, Tools};
 
 use super::{
     Experiment, ExperimentError, MembersSection, MethodSection, PolicySection, Setup,
-    SynchronousSection, TaskSection, validate,
+    SynchronousSection, TaskSection, listed, validate,
 };
 use crate::arithmetic::UpdateRule;
 use crate::dataset;
@@ -16,7 +16,7 @@ use crate::method::{Method, MethodError, Needs, Rank};
 use crate::network::{Architecture, Convolutions, LearnerSettings, initial_theta};
 use crate::optimizer::{Adam, ClipUp, Optimizer, Sgd};
 use crate::policy::ActionRule;
-use crate::record::PolicyFile;
+use crate::record::{PolicyFile, plural};
 use crate::task::{PolicyPlan, Task};
 
 /// What an experiment needs to know of its task before it can be built.
@@ -82,15 +82,11 @@ impl Experiment {
         };
         validate::check_size(&architecture.layers(), &architecture.hidden)?;
         if let Some((_, keys)) = self.method.search() {
-            keys.check_size(architecture.layout().parameters())?;
-            let known = spec.behaviour_size > 0 || self.method.known().needs != Needs::Behaviours;
-            let given = format!("{:?}", self.method.name());
-            let expected = format!(
-                "a method that does not need behaviours: {} says nothing of what an episode came \
-                 to but its return",
-                spec.id
-            );
-            validate::require(known, "method.name", given, &expected)?;
+            keys.check_size(&architecture)?;
+            let needs_one = self.method.known().needs == Needs::Behaviours;
+            if needs_one && spec.behaviour_size == 0 {
+                return Err(self.no_behaviour(&spec.id));
+            }
         }
         let samples = task.data().map_or(0, |data| data.training.len());
         validate::check_gradient_samples(self.evaluation.gradient_samples, samples)?;
@@ -103,7 +99,7 @@ impl Experiment {
                 let mut scale = format!("population {population}");
                 if let Some(of) = of {
                     validate::check_batch(of.batch_size, samples)?;
-                    scale += &format!(", {} samples each", of.batch_size);
+                    scale += &format!(", {} each", plural(of.batch_size, "sample"));
                 }
                 (held, *population, scale)
             }
@@ -160,6 +156,18 @@ impl Experiment {
         Convolutions::new(image, convolutions.clone())
             .map(Some)
             .map_err(|reason| ExperimentError::Misplaced { key: key(), reason })
+    }
+
+    /// That the environment `id` does not tell what this method goes by, and which ones do.
+    fn no_behaviour(&self, id: &str) -> ExperimentError {
+        ExperimentError::Misplaced {
+            key: "method.name".into(),
+            reason: format!(
+                "{} needs an environment that reports a behaviour: {}; {id} has none",
+                self.method.name(),
+                listed(&es_envs::with_behaviour())
+            ),
+        }
     }
 
     /// The method before its first generation, on one rank of a job. It starts from `initial`, if
@@ -351,7 +359,9 @@ impl Experiment {
     fn check_initial(&self, plan: &Plan, policy: &PolicyFile) -> Result<(), ExperimentError> {
         let ours = &plan.policy.architecture;
         let theirs = &policy.architecture;
-        let fits = *theirs == Architecture { formats: theirs.formats, ..ours.clone() };
+        // Without layers before the last there is nothing for an activation to do.
+        let activation = if ours.has_activations() { ours.activation } else { theirs.activation };
+        let fits = *theirs == Architecture { formats: theirs.formats, activation, ..ours.clone() };
         let has_statistics = policy.statistics.are_kept();
         let initial = |reason: String| ExperimentError::Initial {
             path: self.policy.initial_from.clone().unwrap_or_default(),

@@ -44,15 +44,11 @@ pub enum ExperimentError {
         /// The flag's value.
         given: String,
     },
-    /// A value of the wrong type.
-    #[error("{origin}: [{section}] {detail}")]
-    Type {
+    /// A sweep file where an experiment is expected.
+    #[error("{origin}: this is a sweep file; train its runs with `es-train sweep {origin}`")]
+    Sweep {
         /// The file.
         origin: String,
-        /// The table.
-        section: &'static str,
-        /// Which key, and what is wrong.
-        detail: String,
     },
     /// A value out of range.
     #[error("{key} = {given}: expected {expected}")]

@@ -7,8 +7,12 @@
 mod build;
 mod compiled_in;
 mod error;
+mod fields;
+mod idle;
 mod keys;
 mod method;
+mod nearest;
+mod read;
 mod resolve;
 mod sections;
 mod source;
@@ -111,6 +115,15 @@ impl Experiment {
     pub fn to_toml(&self) -> String {
         // Every section is a plain table of plain values, so this cannot fail.
         toml::to_string(self).unwrap_or_default()
+    }
+}
+
+/// Words as people list them: `a, b and c`.
+fn listed<T: AsRef<str>>(words: &[T]) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => words.concat(),
     }
 }
 

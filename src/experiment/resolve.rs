@@ -1,12 +1,11 @@
 //! From what was written to a checked experiment: keys, defaults, types, values.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::keys::{NOT_EVERYBODYS, exists, nearest};
+use super::keys::{NOT_EVERYBODYS, exists};
+use super::nearest::nearest;
 use super::{
-    CheckpointSection, EvaluationSection, Experiment, ExperimentError, MethodSection,
+    CheckpointSection, EvaluationSection, Experiment, ExperimentError, GaTable, MethodSection,
     OptimizerSection, Source, TaskSection, validate,
 };
 use crate::method;
@@ -18,6 +17,17 @@ impl Source {
     /// If keys are unknown, types are wrong or values are out of range.
     pub fn resolve(&self) -> Result<(Experiment, Vec<String>), ExperimentError> {
         let mut warnings = self.check_keys()?;
+        let experiment = self.sections(&mut warnings)?;
+        validate::check(&experiment)?;
+        warnings.extend(self.idle(&experiment));
+        Ok((experiment, warnings))
+    }
+
+    /// Fills in the defaults.
+    pub(super) fn sections(
+        &self,
+        warnings: &mut Vec<String>,
+    ) -> Result<Experiment, ExperimentError> {
         let missing = |what: &str| ExperimentError::Missing {
             origin: self.origin.clone(),
             what: what.to_owned(),
@@ -63,12 +73,14 @@ impl Source {
         if checkpoint.every.is_none() && checkpoint.every_seconds.is_none() {
             checkpoint.every_seconds = Some(10.0);
         }
-        let method = self.method()?;
+        let method = self.method(warnings)?;
         let optimizer = if method.uses_optimizer() {
             self.section("optimizer")?
         } else {
             if self.table.contains_key("optimizer") {
-                warnings.push(self.unused("optimizer"));
+                warnings.push(
+                    self.unused("optimizer", &MethodSection::names(MethodSection::uses_optimizer)),
+                );
             }
             OptimizerSection::default()
         };
@@ -86,8 +98,7 @@ impl Source {
         if let Some(path) = &mut experiment.policy.initial_from {
             *path = self.directory.join(&*path).display().to_string();
         }
-        validate::check(&experiment)?;
-        Ok((experiment, warnings))
+        Ok(experiment)
     }
 
     fn check_keys(&self) -> Result<Vec<String>, ExperimentError> {
@@ -100,8 +111,13 @@ impl Source {
         for (section, value) in &self.table {
             let name = self.method_name();
             if NOT_EVERYBODYS.contains(&section.as_str()) && !MethodSection::uses(&name, section) {
-                warnings.push(self.unused(section));
-                continue;
+                let owners = method::NAMES.iter().copied();
+                let owners: Vec<_> =
+                    owners.filter(|owner| MethodSection::uses(owner, section)).collect();
+                warnings.push(self.unused(section, &owners));
+                if owners.is_empty() {
+                    continue;
+                }
             }
             match value {
                 Value::Table(table) => {
@@ -116,15 +132,19 @@ impl Source {
                     }
                 }
                 _ if exists(section) => {}
+                other if exists_table(section) => {
+                    return Err(ExperimentError::Value {
+                        key: self.place(section),
+                        given: other.to_string(),
+                        expected: format!("a table of keys: [{section}]"),
+                    });
+                }
                 _ => return Err(unknown(section.clone())),
             }
         }
+        // It may be of no use here; its values must be some nevertheless.
+        let GaTable { .. } = self.section("ga")?;
         Ok(warnings)
-    }
-
-    /// The warning of a table that does not matter.
-    fn unused(&self, section: &str) -> String {
-        format!("{}: this method does not use [{section}]", self.origin)
     }
 
     fn seed(&self) -> Result<u64, ExperimentError> {
@@ -138,89 +158,7 @@ impl Source {
         })
     }
 
-    /// A table, with the defaults that the method brings along.
-    pub(super) fn section<T: DeserializeOwned>(
-        &self,
-        name: &'static str,
-    ) -> Result<T, ExperimentError> {
-        let mut table = self.table.get(name).cloned().unwrap_or_else(|| Value::Table(Table::new()));
-        for (path, text) in MethodSection::defaults(&self.method_name()) {
-            let does_not_fit = match *path {
-                // Samples are no observations.
-                "policy.normalize_observations" => self.is_of_data(),
-                // Where everything is zero between hidden layers, the two members of a mirrored pair
-                // are one and the same function, and nothing moves.
-                "policy.initial" => self.has_hidden_layers(),
-                _ => false,
-            };
-            if does_not_fit {
-                continue;
-            }
-            if let (Some((section, key)), Value::Table(table)) = (path.split_once('.'), &mut table)
-                && section == name
-                && !table.contains_key(key)
-                && let Ok(value) = text.parse::<Value>()
-            {
-                table.insert(key.to_owned(), value);
-            }
-        }
-        self.read(name, table)
-    }
-
-    /// The keys of `[method]` that belong to the part `T`, taken out of the table.
-    pub(super) fn part<T: DeserializeOwned + Serialize + Default>(
-        &self,
-        table: &mut Table,
-    ) -> Result<T, ExperimentError> {
-        // Every key of a part has a default and is written out.
-        let all = Table::try_from(T::default()).unwrap_or_default();
-        let taken = all.keys().filter_map(|key| table.remove_entry(key)).collect();
-        self.keys(taken)
-    }
-
-    /// The keys of `[method]` that are left.
-    pub(super) fn keys<T: DeserializeOwned>(&self, table: Table) -> Result<T, ExperimentError> {
-        self.read("method", Value::Table(table))
-    }
-
-    pub(super) fn read<T: DeserializeOwned>(
-        &self,
-        section: &'static str,
-        table: Value,
-    ) -> Result<T, ExperimentError> {
-        table.try_into().map_err(|error: toml::de::Error| ExperimentError::Type {
-            origin: self.origin.clone(),
-            section,
-            detail: error.to_string().trim_end().replace('\n', " "),
-        })
-    }
-
-    /// Whether there are layers before the last.
-    fn has_hidden_layers(&self) -> bool {
-        let policy = self.table.get("policy");
-        ["hidden", "convolutions"].iter().any(|key| {
-            let layers = policy.and_then(|policy| policy.get(*key)).and_then(Value::as_array);
-            layers.is_some_and(|layers| !layers.is_empty())
-        })
-    }
-
-    /// Whether the task is a data set.
-    pub(super) fn is_of_data(&self) -> bool {
-        self.table.get("task").is_some_and(|task| task.get("dataset").is_some())
-    }
-
-    /// What `method.name` says, or what the task asks for.
-    fn method_name(&self) -> String {
-        let given = self.table.get("method").and_then(|method| method.get("name"));
-        match given {
-            Some(Value::String(name)) => name.clone(),
-            Some(other) => other.to_string(),
-            None if self.is_of_data() => "synchronous".to_owned(),
-            None => "openai-es".to_owned(),
-        }
-    }
-
-    fn method(&self) -> Result<MethodSection, ExperimentError> {
+    fn method(&self, warnings: &mut Vec<String>) -> Result<MethodSection, ExperimentError> {
         let mut table: Table = self.section("method")?;
         table.remove("name");
         let name = self.method_name();
@@ -236,6 +174,7 @@ impl Source {
         if MethodSection::is_gradient(&name) && !self.is_of_data() {
             return Err(wrong("a search method, because the task is an environment".into()));
         }
+        MethodSection::leave_foreign(&name, &mut table, self, warnings)?;
         MethodSection::read(&name, table, self)
     }
 }
@@ -280,7 +219,10 @@ mod tests {
         for (set, parts) in [
             ("method.populaton=2", vec!["method.populaton", "did you mean `method.population`"]),
             ("method.population=7", vec!["method.population = 7", "even"]),
-            ("method.population=lots", vec!["population", "lots"]),
+            (
+                "method.population=lots",
+                vec!["--set method.population = \"lots\"", "a whole number"],
+            ),
             ("method.name=sarsa", vec!["method.name", "openai-es"]),
             ("method.sigma=-1", vec!["method.sigma = -1.0", "above 0"]),
             ("method.update=both", vec!["both", "replicated"]),
@@ -317,13 +259,13 @@ mod tests {
             ("ga.candidates=31", vec!["ga.candidates = 31", "from ga.elites"]),
             ("ga.evolve=[]", vec!["ga.evolve = []", "hidden"]),
             ("ga.evolve=[\"hidden\", \"hidden\"]", vec!["ga.evolve = [hidden, hidden]"]),
-            ("ga.evolve=[\"legs\"]", vec!["[ga]", "legs", "activation"]),
+            ("ga.evolve=[\"legs\"]", vec!["ga.evolve", "legs", "activation"]),
             ("ga.evolve=[\"arithmetic\"]", vec!["ga.formats = []", "two or more"]),
-            ("ga.formats=[\"f31\"]", vec!["[ga]", "f31"]),
+            ("ga.formats=[\"f31\"]", vec!["ga.formats", "f31"]),
             ("ga.architecture_rate=2", vec!["ga.architecture_rate = 2.0", "from 0 to 1"]),
             ("method.sigma=0", vec!["method.sigma", "above 0"]),
             ("arithmetic.update=kahan", vec!["arithmetic.update"]),
-            ("method.fitness=raw", vec!["[method]", "fitness"]),
+            ("method.fitness=raw", vec!["--set method.fitness", "belongs to openai-es"]),
             ("method.population=1", vec!["method.population", "at least 2"]),
         ] {
             let error = resolve(GA, &[set]).unwrap_err();

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::ExperimentError;
 use super::compiled_in::{compiled_in, compiled_in_for_data};
-use super::keys::{exists, nearest};
+use super::keys::{exists, takes};
+use super::nearest::nearest;
+use super::{Experiment, ExperimentError, listed};
 
 /// An experiment on its way from a file to a run: plain TOML with flags laid over it.
 #[derive(Clone, Debug)]
@@ -20,7 +21,18 @@ pub struct Source {
     pub(super) table: Table,
     /// The keys that a compiled-in experiment sets for its method and no flag has set since.
     given: Vec<String>,
+    /// The keys that were laid over the file, each with the flag that did it.
+    laid_over: Vec<(String, String)>,
+    /// Whether one of them is another method than the file's.
+    is_moved: bool,
+    /// Whether `[stop]` has nothing but the default limit.
+    has_default_stop: bool,
+    /// What was decided for the user on the way.
+    notes: Vec<String>,
 }
+
+/// Steps after which a run ends for which nobody has said anything else.
+const DEFAULT_STEPS: &str = "1_000_000";
 
 /// The tables of a compiled-in experiment that go with its method.
 const OF_THE_METHOD: [&str; 3] = ["method", "policy", "optimizer"];
@@ -35,6 +47,9 @@ impl Source {
             .map_err(|source| ExperimentError::Read { path: path.to_owned(), source })?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let mut source = Self::parse(&path.display().to_string(), &name, &text)?;
+        if source.table.contains_key("base") {
+            return Err(ExperimentError::Sweep { origin: source.origin });
+        }
         source.directory = path.parent().unwrap_or(Path::new("")).to_owned();
         Ok(source)
     }
@@ -55,7 +70,8 @@ impl Source {
         Self::parse(origin, "experiment", text)
     }
 
-    /// The experiment of an environment: compiled in, or all defaults and a million steps.
+    /// The experiment of an environment: compiled in, or all defaults, a million steps and the
+    /// environment's own threshold (see [`Source::stop_at`]).
     ///
     /// # Errors
     /// Never for the experiments of this program.
@@ -63,8 +79,10 @@ impl Source {
         if let Some((name, text)) = compiled_in(env) {
             return Self::built_in(name, text);
         }
-        let mut source = Self::parse("defaults", "default", "[stop]\nenv_steps = 1_000_000\n")?;
+        let mut source =
+            Self::parse("defaults", "default", &format!("[stop]\nenv_steps = {DEFAULT_STEPS}\n"))?;
         source.put("task.env", Value::String(env.to_owned()));
+        source.has_default_stop = true;
         Ok(source)
     }
 
@@ -101,12 +119,33 @@ impl Source {
             directory: PathBuf::new(),
             table,
             given: Vec::new(),
+            laid_over: Vec::new(),
+            is_moved: false,
+            has_default_stop: false,
+            notes: Vec::new(),
         })
     }
 
     /// What runs of this experiment are called.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What was decided for the user on the way, a line each, to be told before the run.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Lets an experiment of this source end at the threshold that its environment lists, if
+    /// nobody has said when it is to end. What to tell the user of it.
+    pub fn stop_at(&self, threshold: Option<f64>, experiment: &mut Experiment) -> Option<String> {
+        let threshold = threshold.filter(|at| self.has_default_stop && at.is_finite())?;
+        experiment.stop.evaluation_return = Some(threshold);
+        Some(format!(
+            "{} ends at a mean return of {threshold}, at which it counts as solved, or after \
+             {DEFAULT_STEPS} steps: --set stop.KEY=VALUE replaces both",
+            experiment.task.env
+        ))
     }
 
     /// Lays one `KEY=VALUE` over the file. The value is TOML; what is not TOML is a string.
@@ -122,18 +161,34 @@ impl Source {
             .parse::<Table>()
             .ok()
             .and_then(|mut table| table.remove("value"));
-        let value = parsed.unwrap_or_else(|| Value::String(value.to_owned()));
+        let value = match parsed {
+            Some(value) => value,
+            None => beyond_whole_numbers(key, value)?,
+        };
         self.set_value(key, value)
     }
 
-    /// Lays one value over the file.
+    /// Lays one value over the file, as `--set` does.
     ///
     /// # Errors
     /// If the key does not exist.
     pub fn set_value(&mut self, key: &str, value: Value) -> Result<(), ExperimentError> {
+        self.lay_over("--set", key, value)
+    }
+
+    /// Lays one value over the file; messages say that it came from `origin`, such as a flag.
+    ///
+    /// # Errors
+    /// If the key does not exist.
+    pub fn lay_over(
+        &mut self,
+        origin: &str,
+        key: &str,
+        value: Value,
+    ) -> Result<(), ExperimentError> {
         if !exists(key) {
             return Err(ExperimentError::UnknownKey {
-                origin: "--set".into(),
+                origin: origin.to_owned(),
                 key: key.to_owned(),
                 suggestion: nearest(key),
             });
@@ -141,16 +196,56 @@ impl Source {
         if key == "method.name" {
             self.leave_method(&value);
         }
+        if key.starts_with("stop.") && std::mem::take(&mut self.has_default_stop) {
+            self.table.remove("stop");
+            if key != "stop.env_steps" {
+                self.notes.push(format!(
+                    "{origin} {key} takes the place of the default limit of {DEFAULT_STEPS} steps"
+                ));
+            }
+        }
         self.given.retain(|given| given != key);
+        self.laid_over.retain(|(known, _)| known != key);
+        self.laid_over.push((key.to_owned(), origin.to_owned()));
         self.put(key, value);
         Ok(())
+    }
+
+    /// Whether this key is one that the file says for a method which a flag has replaced.
+    pub(super) fn is_left_behind(&self, key: &str) -> bool {
+        self.is_moved && self.laid_over.iter().all(|(known, _)| known != key)
+    }
+
+    /// The key and where it was written: `mine.toml: method.sigma` or `--set method.sigma`.
+    pub(super) fn place(&self, key: &str) -> String {
+        match self.laid_over.iter().find(|(known, _)| known == key) {
+            Some((_, flag)) => format!("{flag} {key}"),
+            None => format!("{}: {key}", self.origin),
+        }
     }
 
     /// Takes out what a compiled-in experiment says for its own method, if another is asked for:
     /// settings that were found for one method are no good for another, or mean nothing to it.
     fn leave_method(&mut self, name: &Value) {
-        if self.table.get("method").and_then(|method| method.get("name")) == Some(name) {
+        if name.as_str() == Some(&self.method_name()) {
             return;
+        }
+        self.is_moved = true;
+        let sections: Vec<String> = OF_THE_METHOD
+            .iter()
+            .filter(|section| {
+                let mut keys = self.given.iter().filter(|key| *key != "method.name");
+                keys.any(|key| key.starts_with(&format!("{section}.")))
+            })
+            .map(|section| format!("[{section}]"))
+            .collect();
+        if !sections.is_empty() {
+            self.notes.push(format!(
+                "settings in {} of {} are left out: they were found for {}",
+                listed(&sections),
+                self.origin,
+                self.method_name()
+            ));
         }
         for path in std::mem::take(&mut self.given) {
             if let Some((section, key)) = path.split_once('.')
@@ -175,7 +270,7 @@ impl Source {
             given: seed.to_string(),
             expected: format!("a whole number from 0 to {}", i64::MAX),
         })?;
-        self.set_value("seed", Value::Integer(value))
+        self.lay_over("--seed", "seed", Value::Integer(value))
     }
 
     fn put(&mut self, key: &str, value: Value) {
@@ -191,6 +286,24 @@ impl Source {
             table = inner;
         }
         table.insert(last.to_owned(), value);
+    }
+}
+
+/// What is not TOML: text, or a number that is too large for TOML.
+fn beyond_whole_numbers(key: &str, text: &str) -> Result<Value, ExperimentError> {
+    let digits = text.trim_start_matches(['+', '-']).replace('_', "");
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let takes = takes(key);
+    if is_number && takes.starts_with("a whole number") {
+        return Err(ExperimentError::Value {
+            key: format!("--set {key}"),
+            given: text.to_owned(),
+            expected: format!("{takes} and at most {}", i64::MAX),
+        });
+    }
+    match text.parse() {
+        Ok(number) if is_number && takes.starts_with("a number") => Ok(Value::Float(number)),
+        _ => Ok(Value::String(text.to_owned())),
     }
 }
 
@@ -229,5 +342,65 @@ mod tests {
         let mut source = Source::for_env("CartPole-v1").unwrap();
         source.set("method.name=cma-es").unwrap();
         assert!(source.resolve().unwrap().1.is_empty());
+        let note = "of the compiled-in cartpole.toml are left out: they were found for openai-es";
+        assert!(source.notes()[0].contains(note), "{:?}", source.notes());
+    }
+
+    #[test]
+    fn another_method_leaves_the_keys_of_a_file_that_it_does_not_know() {
+        let text = "[task]\nenv = \"CartPole-v1\"\n[method]\nsigma = 0.2\nweight_decay = 0.1\n\
+                    population = 8\n[stop]\ngenerations = 1\n";
+        let with = |sets: &[&str]| {
+            let mut source = Source::from_named_text("mine.toml", text).unwrap();
+            sets.iter().for_each(|set| source.set(set).unwrap());
+            source.resolve().map_err(|error| error.to_string())
+        };
+        let (experiment, warnings) = with(&["method.name=random-search"]).unwrap();
+        assert!(experiment.to_toml().contains("population = 8"));
+        let says = "mine.toml: method.sigma and method.weight_decay are left out: random-search \
+                    does not use them";
+        assert_eq!(warnings, [says]);
+        let (experiment, warnings) = with(&["method.name=snes"]).unwrap();
+        assert!(experiment.to_toml().contains("sigma = 0.2"));
+        assert_eq!(warnings, ["mine.toml: method.weight_decay is left out: snes does not use it"]);
+        // What was typed for it is a mistake still, and so is what the file says of its own method.
+        let error = with(&["method.name=random-search", "method.sigma=0.2"]).unwrap_err();
+        assert!(error.starts_with("--set method.sigma: belongs to openai-es, "), "{error}");
+        let error = with(&["method.name=openai-es", "method.rank=2"]).unwrap_err();
+        assert!(error.starts_with("--set method.rank: belongs to eggroll; "), "{error}");
+        let error = with(&["method.rank=2", "method.name=openai-es"]).unwrap_err();
+        assert!(error.starts_with("--set method.rank: belongs to eggroll; "), "{error}");
+    }
+
+    #[test]
+    fn what_says_when_to_end_takes_the_place_of_the_default_limit() {
+        let ends = |env: &str, sets: &[&str]| {
+            let mut source = Source::for_env(env).unwrap();
+            sets.iter().for_each(|set| source.set(set).unwrap());
+            let mut experiment = source.resolve().unwrap().0;
+            let note = source.stop_at(Some(7.0), &mut experiment);
+            let stop = &experiment.stop;
+            let ends = (stop.evaluation_return, stop.env_steps, stop.generations);
+            (ends, source.notes().len() + usize::from(note.is_some()))
+        };
+        assert_eq!(ends("Sphere-v0", &[]), ((Some(7.0), Some(1_000_000), None), 1));
+        let generations = "stop.generations=5";
+        assert_eq!(ends("Sphere-v0", &[generations]), ((None, None, Some(5)), 1));
+        let sets = [generations, "stop.env_steps=9"];
+        assert_eq!(ends("Sphere-v0", &sets), ((None, Some(9), Some(5)), 1));
+        assert_eq!(ends("Sphere-v0", &["stop.env_steps=9"]), ((None, Some(9), None), 0));
+        // A compiled-in experiment has ends of its own, which stay.
+        let (stop, notes) = ends("CartPole-v1", &[generations]);
+        assert_eq!((stop.0, stop.2, notes), (Some(475.0), Some(5), 0));
+    }
+
+    #[test]
+    fn whole_numbers_that_are_too_large_are_numbers_still() {
+        let mut source = Source::for_env("CartPole-v1").unwrap();
+        let error = source.set("method.population=99999999999999999999").unwrap_err().to_string();
+        assert!(error.contains("= 99999999999999999999: expected a whole number"), "{error}");
+        source.set("stop.evaluation_return=99999999999999999999").unwrap();
+        assert_eq!(source.resolve().unwrap().0.stop.evaluation_return, Some(1e20));
+        source.set("policy.initial_from=00123").unwrap();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::{ArithmeticSection, Experiment, ExperimentError, Master, MethodSection};
+use super::{ArithmeticSection, Experiment, ExperimentError, Master, MethodSection, listed};
 use crate::arithmetic::UpdateRule;
 use crate::method::KNOWN;
 use crate::method::evolution::{EpisodeCap, NoiseSource};
@@ -100,15 +100,17 @@ fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
     let normalize = experiment.policy.normalize_observations;
     none(normalize, "policy.normalize_observations", of_episodes)?;
     if let MethodSection::Search { members, .. } = &experiment.method {
-        let takes = experiment.method.known().needs.takes_samples();
-        let others = KNOWN.iter().filter(|method| method.needs.takes_samples());
-        let others: Vec<&str> = others.map(|method| method.name).collect();
-        let expected = format!(
-            "a method that needs no episodes, because the task is a data set: one of {}",
-            others.join(", ")
-        );
-        let name = format!("{:?}", experiment.method.name());
-        require(takes, "method.name", name, &expected)?;
+        if !experiment.method.known().needs.takes_samples() {
+            let name = experiment.method.name();
+            let others = KNOWN.iter().filter(|method| method.needs.takes_samples());
+            let others: Vec<&str> = others.map(|method| method.name).collect();
+            let expected = format!(
+                "a method that learns from samples, because the task is a data set: {}; {name} \
+                 needs whole episodes",
+                listed(&others)
+            );
+            require(false, "method.name", format!("{name:?}"), &expected)?;
+        }
         let several = members.episodes_per_member != 1;
         none(several, "method.episodes_per_member", of_episodes)?;
         let capped = members.episode_cap != EpisodeCap::None;

@@ -59,6 +59,13 @@ struct Variant {
     keys: Vec<(String, Value)>,
 }
 
+impl Variant {
+    /// Where its keys were written, for messages.
+    fn origin(&self) -> String {
+        format!("[variants] \"{}\"", self.name)
+    }
+}
+
 /// One run of a sweep.
 pub(super) struct Cell {
     /// Its directory below the sweep's.
@@ -73,6 +80,8 @@ pub(super) struct Cell {
     pub values: Vec<(String, String)>,
     /// The command that makes the same run.
     pub command: String,
+    /// What the user should know of its experiment.
+    pub warnings: Vec<String>,
 }
 
 impl SweepFile {
@@ -81,6 +90,10 @@ impl SweepFile {
             .map_err(|source| ExperimentError::Read { path: path.to_owned(), source })?;
         let wrong = |what: String| Failure::usage(format!("{}: {what}", path.display()));
         let written: Written = toml::from_str(&text).map_err(|error| {
+            if text.parse::<Table>().is_ok_and(|table| table.contains_key("task")) {
+                let file = path.display();
+                return wrong(format!("this is an experiment file; `es-train train {file}`"));
+            }
             wrong(format!(
                 "not a sweep file (base, seeds, thresholds, evaluate_in, [variants] and \
                  [grid])\n{error}"
@@ -140,9 +153,30 @@ impl SweepFile {
 
     /// A failure of a cell, with the sweep file and the variant that it comes from.
     fn within(&self, variant: Option<&Variant>, failure: Failure) -> Failure {
-        let variant = variant.map_or(String::new(), |v| format!(" [variants] \"{}\"", v.name));
-        let message = failure.message.trim_start_matches("--set: ");
+        let message = &failure.message;
+        let variant = variant.map(|variant| format!(" {}", variant.origin()));
+        // It may name its variant already.
+        let variant = variant.filter(|variant| !message.starts_with(variant.trim_start()));
+        let variant = variant.unwrap_or_default();
         Failure { message: format!("{}:{variant} {message}", self.path.display()), ..failure }
+    }
+
+    /// What the grid takes away from the variants.
+    pub fn overridden(&self) -> Vec<String> {
+        let warning = |variant: &Variant| {
+            let is_in_grid = |key: &&String| self.grid.iter().any(|(own, _)| own == *key);
+            let keys = variant.keys.iter().map(|(key, _)| key).filter(is_in_grid);
+            let keys: Vec<String> = keys.map(|key| format!("\"{key}\"")).collect();
+            (!keys.is_empty()).then(|| {
+                format!(
+                    "{}: {} {} has no effect: [grid] gives it, too",
+                    self.path.display(),
+                    variant.origin(),
+                    keys.join(" and ")
+                )
+            })
+        };
+        self.variants.iter().filter_map(warning).collect()
     }
 
     /// Checks that the thresholds can be reached by a run of this kind.
@@ -239,15 +273,16 @@ fn cell(
     let mut source = source.clone();
     let mut name = source.name().to_owned();
     let mut command = format!("es-train train {}", path.display());
+    let origin = variant.map_or(String::new(), Variant::origin);
     for (key, value) in variant.map_or(&[][..], |variant| &variant.keys) {
-        source.set_value(key, value.clone())?;
+        source.lay_over(&origin, key, value.clone())?;
         command += &format!(" --set '{key}={value}'");
     }
     if let Some(variant) = variant {
         name += &format!("-{}", file_name(&Value::String(variant.name.clone())));
     }
     for (key, value) in point {
-        source.set_value(key, value.clone())?;
+        source.lay_over("[grid]", key, value.clone())?;
         let last = key.rsplit('.').next().unwrap_or(key);
         name += &format!("-{last}={}", file_name(value));
         command += &format!(" --set '{key}={value}'");
@@ -256,7 +291,7 @@ fn cell(
         source.set_seed(seed)?;
         command += &format!(" --seed {seed}");
     }
-    let (experiment, _) = source.resolve()?;
+    let (experiment, warnings) = source.resolve()?;
     experiment.plan(&tasks.of(&experiment)?)?;
     name += &format!("-seed{}", experiment.seed);
     Ok(Cell {
@@ -270,6 +305,7 @@ fn cell(
             .chain(point.iter().map(|(key, value)| (key.clone(), plain(value))))
             .collect(),
         command,
+        warnings,
     })
 }
 

@@ -8,6 +8,7 @@ use crate::experiment::validate::require;
 use crate::experiment::{Experiment, ExperimentError, Source};
 use crate::method::MethodError;
 use crate::method::evolution::{Ars, ArsSettings, NoiseSource, Search, UpdateMode};
+use crate::network::Architecture;
 
 /// V2 of the paper, with the settings that its code starts from.
 pub(super) const DEFAULTS: &[(&str, &str)] = &[
@@ -60,8 +61,8 @@ impl SearchKeys for ArsSection {
         require((1..=directions).contains(&top), "method.top_directions", top, &expected)
     }
 
-    fn check_size(&self, parameters: usize) -> Result<(), ExperimentError> {
-        self.pairs.check_size(parameters)
+    fn check_size(&self, policy: &Architecture) -> Result<(), ExperimentError> {
+        self.pairs.check_size(policy.layout().parameters())
     }
 
     fn build(&self, setup: Setup<'_>) -> Result<Box<dyn Search>, MethodError> {

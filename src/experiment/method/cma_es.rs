@@ -7,12 +7,16 @@ use crate::experiment::validate::{above_zero, require};
 use crate::experiment::{Experiment, ExperimentError, Master, Plan};
 use crate::method::MethodError;
 use crate::method::evolution::{CmaEs, CmaEsSettings, Search};
-use crate::record::quantity;
+use crate::network::Architecture;
+use crate::record::{duration, quantity};
 
 /// Members that it takes to tell the better from the worse.
 const LEAST_MEMBERS: usize = 4;
 /// Parameters: covariance and axes are held in memory on every rank, and taken apart in P^3.
 const MOST_PARAMETERS: usize = 4_000;
+
+/// Parameters above which the update takes a time worth telling.
+const SLOW_PARAMETERS: usize = 500;
 
 /// Of the policies, one that is small enough.
 pub(super) const DEFAULTS: &[(&str, &str)] = &[("policy.hidden", "[]")];
@@ -53,10 +57,15 @@ impl SearchKeys for CmaEsSection {
         above_zero("method.sigma", self.sigma)
     }
 
-    fn check_size(&self, parameters: usize) -> Result<(), ExperimentError> {
+    fn check_size(&self, policy: &Architecture) -> Result<(), ExperimentError> {
+        let parameters = policy.layout().parameters();
+        let or_smaller = match policy.hidden.is_empty() {
+            true => "",
+            false => ", or a smaller policy.hidden",
+        };
         let expected = format!(
-            "another method, such as \"openai-es\", or a smaller policy.hidden: of {parameters} \
-             parameters cma-es would keep {}B of covariances on every rank; it is for up to \
+            "another method, such as \"openai-es\"{or_smaller}: of {parameters} parameters \
+             cma-es would keep {}B of covariances on every rank; it is for up to \
              {MOST_PARAMETERS}",
             quantity(CmaEs::bytes(parameters) as f64),
         );
@@ -78,8 +87,23 @@ impl SearchKeys for CmaEsSection {
     }
 
     fn remarks(&self, plan: &Plan) -> Vec<String> {
-        let bytes = CmaEs::bytes(plan.policy.architecture.layout().parameters());
-        vec![format!("memory: {}B a rank for covariance and axes", quantity(bytes as f64))]
+        let parameters = plan.policy.architecture.layout().parameters();
+        let bytes = quantity(CmaEs::bytes(parameters) as f64);
+        let mut remarks = vec![format!("memory: {bytes}B a rank for covariance and axes")];
+        if parameters > SLOW_PARAMETERS {
+            let seconds = CmaEs::update_seconds(parameters, plan.population);
+            let every = match seconds.axes_every {
+                1 => "every generation".to_owned(),
+                several => format!("every {several} generations"),
+            };
+            remarks.push(format!(
+                "update: about {} of processor time a generation on every rank; {} of it each time \
+                 the axes are found, {every}",
+                duration(seconds.mean),
+                duration(seconds.axes),
+            ));
+        }
+        remarks
     }
 
     fn uses_optimizer(&self) -> bool {

@@ -13,6 +13,7 @@ use crate::method::evolution::{
 };
 use crate::network::{Architecture, Initial};
 use crate::optimizer::Schedule;
+use crate::record::plural;
 
 /// `[method]` with `name = "ga"`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -131,9 +132,11 @@ impl GaTable {
         let holds = (0.0..=1.0).contains(&architecture_rate);
         let given = format!("{architecture_rate:?}");
         require(holds, "ga.architecture_rate", given, "a number from 0 to 1")?;
+        let twice = formats.iter().enumerate().any(|(at, format)| formats[..at].contains(format));
+        let names = formats.iter().map(|format| format!("\"{format}\""));
+        let given = format!("[{}]", names.collect::<Vec<_>>().join(", "));
+        require(!twice, "ga.formats", &given, "each number format once")?;
         if evolve.contains(&Part::Arithmetic) {
-            let names: Vec<String> = formats.iter().map(|format| format!("\"{format}\"")).collect();
-            let given = format!("[{}]", names.join(", "));
             let expected = "two or more number formats to choose from, such as [\"f32\", \
                             \"lns8.3\"], because ga.evolve has \"arithmetic\"";
             require(formats.len() > 1, "ga.formats", given, expected)?;
@@ -202,8 +205,9 @@ fn remark_on_candidates(table: &GaTable) -> String {
     let (candidates, episodes) = (table.candidates, table.candidate_episodes);
     let all = candidates * episodes;
     format!(
-        "candidates: {candidates} x {episodes} episodes more a generation, and {} bytes from all \
-         ranks together to each other rank",
+        "candidates: {candidates} x {} more a generation, and {} bytes from all ranks together to \
+         each other rank",
+        plural(episodes, "episode"),
         16 * all
     )
 }
@@ -261,9 +265,8 @@ impl SearchKeys for GaSection {
         let GaSection { table, .. } = self;
         let mut remarks = vec![
             format!(
-                "the parameters of {} parents are kept, and those of the next while they take \
-                 their place",
-                table.parents
+                "the parameters of {} are kept, and those of the next while they take their place",
+                plural(table.parents, "parent")
             ),
             remark_on_candidates(table),
         ];

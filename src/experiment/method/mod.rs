@@ -18,6 +18,7 @@ mod pgpe;
 mod sep_cma_es;
 mod snes;
 mod synchronous;
+mod takes;
 
 pub use ars::ArsSection;
 pub use cma_es::CmaEsSection;
@@ -39,6 +40,7 @@ use super::validate::require;
 use super::{Experiment, ExperimentError, Master, Plan, Source};
 use crate::method::evolution::{CentreSettings, Gathering, NoiseSource, Search, UpdateMode};
 use crate::method::{Family, Known, MethodError, Rank, known};
+use crate::network::Architecture;
 use crate::optimizer::Optimizer;
 
 /// `[method]`
@@ -96,11 +98,11 @@ pub trait SearchKeys {
         members: &MembersSection,
     ) -> Result<(), ExperimentError>;
 
-    /// Checks what depends on the policy of `parameters` parameters.
+    /// Checks what depends on the size of the policy.
     ///
     /// # Errors
     /// If a value does not fit it.
-    fn check_size(&self, _parameters: usize) -> Result<(), ExperimentError> {
+    fn check_size(&self, _policy: &Architecture) -> Result<(), ExperimentError> {
         Ok(())
     }
 

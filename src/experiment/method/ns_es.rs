@@ -10,7 +10,7 @@ use crate::method::MethodError;
 use crate::method::evolution::{
     Adaptive, Blend, NoiseSource, Novelty, NoveltySettings, Search, UpdateMode,
 };
-use crate::network::initial_theta;
+use crate::network::{Architecture, initial_theta};
 use crate::seed::{Purpose, derive};
 
 /// `[method]` of a method that searches for novelty.
@@ -135,8 +135,8 @@ impl SearchKeys for NoveltySection {
         at_least_one("method.patience", Some(patience))
     }
 
-    fn check_size(&self, parameters: usize) -> Result<(), ExperimentError> {
-        self.pairs.check_size(parameters)
+    fn check_size(&self, policy: &Architecture) -> Result<(), ExperimentError> {
+        self.pairs.check_size(policy.layout().parameters())
     }
 
     fn build(&self, setup: Setup<'_>) -> Result<Box<dyn Search>, MethodError> {

@@ -7,6 +7,7 @@ use super::{MembersSection, PairsSection, SearchKeys, Setup};
 use crate::experiment::{Experiment, ExperimentError, Source};
 use crate::method::MethodError;
 use crate::method::evolution::{FitnessShaping, NoiseSource, OpenaiEs, Search, UpdateMode};
+use crate::network::Architecture;
 
 /// `[method]` with `name = "openai-es"`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,8 +42,8 @@ impl SearchKeys for OpenaiEsSection {
         self.pairs.check(members)
     }
 
-    fn check_size(&self, parameters: usize) -> Result<(), ExperimentError> {
-        self.pairs.check_size(parameters)
+    fn check_size(&self, policy: &Architecture) -> Result<(), ExperimentError> {
+        self.pairs.check_size(policy.layout().parameters())
     }
 
     fn build(&self, setup: Setup<'_>) -> Result<Box<dyn Search>, MethodError> {
