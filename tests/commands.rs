@@ -45,6 +45,46 @@ fn an_environment_needs_no_file() {
 }
 
 #[test]
+fn an_environment_without_an_experiment_ends_where_it_counts_as_solved() {
+    let place = Place::new();
+    let linear = ["--set", "policy.hidden=[]", "--set", "policy.bias=false"];
+    let method = ["--set", "method.name=cma-es", "--set", "method.population=10"];
+    let train =
+        [&["train", "--env", "Sphere-v0", "--out", "run"], &linear[..], &method[..]].concat();
+    let outcome = place.es_train(&train).exits_with(0);
+    outcome.says(&[
+        "note: Sphere-v0 ends at a mean return of ",
+        "1_000_000 steps",
+        "solved: Sphere",
+    ]);
+    let summary = place.run("run").summary();
+    assert_eq!(summary["solved"], true);
+    assert_eq!(summary["stop_reason"], "evaluation_return");
+    // An end of the user's own takes the place of both.
+    let set = ["--set", "stop.generations=3", "--overwrite"];
+    let outcome = place.es_train(&[&train[..], &set].concat()).exits_with(0);
+    outcome.says(&["note: --set stop.generations takes the place of the default limit"]);
+    let text = place.run("run").text("experiment.toml");
+    assert!(text.ends_with("[stop]\ngenerations = 3\n"), "{text}");
+    let outcome = place.es_train(&[&["check", "--env", "Sphere-v0"], &set[..2]].concat());
+    assert!(outcome.exits_with(0).stdout.contains("[stop]\ngenerations = 3\n"));
+}
+
+#[test]
+fn what_is_left_out_of_a_compiled_in_experiment_is_said() {
+    let place = Place::new();
+    let set = ["--set", "method.name=ars", "--set", "stop.generations=1"];
+    let train = ["train", "--env", "CartPole-v1", "--out", "run"];
+    let says = "of the compiled-in cartpole.toml are left out: they were found for openai-es";
+    let outcome = place.es_train(&[&train[..], &set].concat()).exits_with(0);
+    outcome.says(&["es-train: note: settings in [method]", says]);
+    let outcome = place.es_train(&[&["check", "--env", "CartPole-v1"], &set[..]].concat());
+    outcome.exits_with(0).says(&[says]);
+    let quiet = [&train[..], &set, &["--overwrite", "-q"]].concat();
+    assert_eq!(place.es_train(&quiet).exits_with(0).stderr, "run directory: run\n");
+}
+
+#[test]
 fn flags_win_over_the_file() {
     let place = small();
     let flags = ["--env", "Acrobot-v1", "--seed", "7", "--set", "method.population=4"];
@@ -174,6 +214,27 @@ fn check_prints_the_resolved_experiment_and_what_it_costs() {
 }
 
 #[test]
+fn check_shows_who_computes_the_step_only_where_there_is_a_choice() {
+    let place = small();
+    for (name, has_choice) in [("openai-es", true), ("ga", false), ("cma-es", false)] {
+        let set = ["--set", &format!("method.name={name}"), "--set", "policy.hidden=[]"];
+        let outcome = place.es_train(&[&["check", "small.toml"], &set[..]].concat()).exits_with(0);
+        let printed = outcome.prints(&["sent per generation, over all ranks"]).stdout;
+        assert_eq!(printed.contains("sharded"), has_choice, "{printed}");
+        assert_eq!(printed.contains("replicated"), has_choice, "{printed}");
+    }
+}
+
+#[test]
+fn check_tells_what_a_slow_update_takes() {
+    let place = small();
+    let check = ["check", "small.toml", "--set", "method.name=cma-es", "--set"];
+    let of = |hidden: &str| place.es_train(&[&check[..], &[hidden]].concat()).exits_with(0).stdout;
+    assert!(of("policy.hidden=[200]").contains("of processor time a generation on every rank"));
+    assert!(!of("policy.hidden=[8]").contains("processor time"));
+}
+
+#[test]
 fn check_prints_what_train_writes() {
     let place = trained();
     let printed = place.es_train(&["check", "small.toml"]).exits_with(0).stdout;
@@ -199,7 +260,7 @@ fn list_shows_what_there_is() {
     list("arithmetics").prints(&["f32", "bf16", "int8", "fixedB.F", "lnsB.F"]);
     let keys: Vec<&str> = es_train::experiment::KEYS.iter().map(|key| key.path).collect();
     list("keys").prints(&keys);
-    list("envs").prints(&["475", "2 choices", "1 number"]);
+    list("envs").prints(&["475", "2 choices", "1 number", "behaviour"]);
 }
 
 // Starting from a policy

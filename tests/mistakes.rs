@@ -62,8 +62,9 @@ fn an_unknown_environment_is_refused_with_those_that_exist() {
     let ids = es_train::envs::ids();
     let mut parts: Vec<&str> = ids.iter().map(|(id, _)| id.as_str()).collect();
     Place::new().es_train(&["train", "--env", "Pong-v5"]).exits_with(2).says(&parts);
-    parts.extend(["task.env", "CartPol-v1"]);
+    parts.extend(["task.env", "`CartPol-v1`, did you mean `CartPole-v1`? known: "]);
     refused(&["--env", "CartPol-v1"], &parts);
+    refused(&["--env", "cartpole-v1"], &["did you mean `CartPole-v1`?"]);
 }
 
 #[test]
@@ -83,9 +84,19 @@ fn an_unknown_key_is_refused_with_its_neighbour() {
 fn a_value_that_makes_no_sense_is_refused_with_its_key() {
     for (set, says) in [
         ("method.population=7", &["method.population = 7", "even number", "mirrored pairs"][..]),
-        ("method.population=\"many\"", &["[method]", "many"]),
-        ("policy.hidden=64", &["[policy]", "64"]),
-        ("policy.bias=\"yes\"", &["[policy]", "yes"]),
+        (
+            "method.population=\"many\"",
+            &["--set method.population = \"many\": expected a whole number of at least 1"],
+        ),
+        ("method.population=1.5", &["--set method.population = 1.5: expected a whole number"]),
+        ("method.population=99999999999999999999", &["= 99999999999999999999: expected a whole"]),
+        ("policy.hidden=64", &["--set policy.hidden = 64: expected a list of widths"]),
+        ("policy.hidden=[64, -1]", &["--set policy.hidden = [64, -1]: expected a list of widths"]),
+        ("policy.bias=\"yes\"", &["--set policy.bias = \"yes\": expected true or false"]),
+        ("method.sigma=wide", &["--set method.sigma = \"wide\": expected a number above 0"]),
+        ("method.fitness=best", &["= \"best\": expected \"centered-ranks\", \"normalized\""]),
+        ("ga.evolve=nonsense", &["--set ga.evolve = \"nonsense\"", "such as [\"weights\"]"]),
+        ("ga.evolve=[\"nonsense\"]", &["--set ga.evolve = [\"nonsense\"]", "\"activation\""]),
         ("method.sigma=nan", &["method.sigma", "above 0"]),
         ("optimizer.name=adagrad", &["optimizer.name", "adam"]),
         ("arithmetic.matmul=f31", &["arithmetic.matmul", "f32"]),
@@ -138,7 +149,10 @@ fn a_finished_run_that_cannot_go_on_keeps_its_summary() {
 fn a_file_that_cannot_be_an_experiment_is_named() {
     refused_file("[task]\nenv = \"CartPole-v1\"\n", &["mine.toml", "no [stop]", "generations"]);
     refused_file("[stop]\ngenerations = 1\n", &["mine.toml", "no task"]);
-    refused_file("[task]\nenv = 3\n[stop]\ngenerations = 1\n", &["mine.toml", "[task]"]);
+    refused_file(
+        "[task]\nenv = 3\n[stop]\ngenerations = 1\n",
+        &["mine.toml: task.env = 3: expected an environment's id"],
+    );
     refused_file("[task\n", &["mine.toml", "not a TOML file"]);
     refused_file("", &["mine.toml"]);
     let place = Place::new();
@@ -159,7 +173,114 @@ fn a_table_that_the_method_does_not_use_is_a_warning() {
     place
         .es_train(&train)
         .exits_with(0)
-        .says(&["warning: mine.toml: this method does not use [ppo]"]);
+        .says(&["warning: mine.toml: openai-es does not use [ppo]"]);
+}
+
+#[test]
+fn a_key_without_effect_is_a_warning_that_says_where_it_would_have_one() {
+    for (sets, says) in [
+        (&["optimizer.max_speed=1"][..], "--set optimizer.max_speed has no effect: openai-es uses"),
+        (
+            &["ga.parents=2"],
+            "--set ga.parents: openai-es does not use [ga], which belongs to ga and",
+        ),
+        (
+            &["method.name=random-search", "ga.parents=2"],
+            "--set ga.parents has no effect: random-search uses it only where method.name is ga",
+        ),
+        (&["method.name=eggroll", "method.alpha=0.5"], "method.step is threshold"),
+    ] {
+        let place = small();
+        let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", *set]).collect();
+        let outcome = place.es_train(&[&["check", "small.toml"], &sets[..]].concat());
+        let outcome = outcome.exits_with(0).says(&[says]);
+        assert_eq!(outcome.stderr.matches("warning").count(), 1, "{outcome:?}");
+    }
+    refused(
+        &["--set", "method.name=ga", "--set", "ga.formats=[\"f32\", \"f32\"]"],
+        &["ga.formats = [\"f32\", \"f32\"]", "once"],
+    );
+}
+
+#[test]
+fn a_key_of_another_method_is_refused_with_those_of_this_one() {
+    for (flags, says) in [
+        (
+            &["--set", "method.rank=2"][..],
+            &[
+                "es-train: --set method.rank: belongs to eggroll; openai-es does not use it. ",
+                "openai-es takes population, ",
+                "sigma, ",
+            ][..],
+        ),
+        (&["--set", "method.agents=2"], &["belongs to ns-es, nsr-es and nsra-es; "]),
+        (&["--set", "method.batch_size=2"], &["--set method.batch_size: it belongs to data sets"]),
+        (
+            &["--set", "method.name=random-search", "--set", "method.sigma=1"],
+            &[
+                "--set method.sigma: belongs to openai-es, ars, ",
+                "random-search takes population, ",
+            ],
+        ),
+    ] {
+        refused(flags, says);
+        let flags = [&["train", "--env", "CartPole-v1"], flags].concat();
+        let place = Place::new();
+        place.es_train(&flags).exits_with(2).says(says);
+        assert!(!place.path("results").exists());
+    }
+    let text = "[task]\nenv = \"CartPole-v1\"\n[method]\nname = \"snes\"\nrank = 2\n[stop]\n\
+                generations = 1\n";
+    refused_file(text, &["mine.toml: method.rank: belongs to eggroll; snes does not use it"]);
+}
+
+#[test]
+fn another_method_than_the_files_leaves_the_keys_that_it_does_not_have() {
+    let text = SMALL.replace("population = 8", "population = 8\nsigma = 0.2");
+    let place = Place::new().with_file("mine.toml", &text);
+    let train = ["train", "mine.toml", "--out", "run", "-q", "--set", "method.name=random-search"];
+    let says = "warning: mine.toml: method.sigma is left out: random-search does not use it";
+    place.es_train(&train).exits_with(0).says(&[says]);
+    // Its own file has nothing left to warn of.
+    let again = ["train", "run/experiment.toml", "--out", "again"];
+    let outcome = place.es_train(&again).exits_with(0);
+    assert!(!outcome.stderr.contains("warning"), "{outcome:?}");
+}
+
+#[test]
+fn a_file_of_the_other_kind_is_told() {
+    let place = small().with_file("sweep.toml", "base = \"small.toml\"\n");
+    for command in ["train", "check"] {
+        let outcome = place.es_train(&[command, "sweep.toml"]).exits_with(2);
+        outcome.says(&["sweep.toml: this is a sweep file; train its runs with `es-train sweep"]);
+    }
+    let outcome = place.es_train(&["sweep", "small.toml"]).exits_with(2);
+    outcome.says(&["small.toml: this is an experiment file; `es-train train small.toml`"]);
+}
+
+#[test]
+fn what_a_method_cannot_learn_from_is_refused_with_the_methods_that_can() {
+    for name in ["ga", "ns-es"] {
+        let set = format!("method.name={name}");
+        let place = Place::new();
+        let outcome = place.es_train(&["train", "--dataset", "synthetic", "--set", &set]);
+        let needs = format!("{name} needs whole episodes");
+        outcome.exits_with(2).says(&["cma-es", "and synchronous", "learns from samples", &needs]);
+    }
+    refused(
+        &["--set", "method.name=ns-es"],
+        &["ns-es needs an environment that reports a behaviour: ", "DeceptiveMaze-v0", "Hopper-v5"],
+    );
+    // A linear policy cannot be made smaller.
+    let set = ["--set", "method.name=cma-es"];
+    let wide = ["check", "--env", "Sphere-v0", "--set", "task.options.dimension=5000"];
+    let linear = Place::new().es_train(&[&wide[..], &set].concat()).exits_with(2);
+    let linear = linear.says(&["another method, such as \"openai-es\": of "]);
+    assert!(!linear.stderr.contains("policy.hidden"), "{linear:?}");
+    refused(
+        &["--set", "method.name=cma-es", "--set", "policy.hidden=[64, 64]"],
+        &["\"openai-es\", or a smaller policy.hidden"],
+    );
 }
 
 #[test]

@@ -195,7 +195,10 @@ fn a_finished_run_says_so_and_changes_nothing() {
     let before = (run.read("progress.csv"), run.read("summary.json"), run.read(CHECKPOINT));
     for ranks in ["1", "3"] {
         let outcome = place.es_train(&["resume", "run", "--ranks", ranks]).exits_with(0);
-        outcome.prints(&["run: this run is finished"]);
+        outcome.prints(&[
+            "run: this run is finished, stopped by generations; `es-train resume run --set \
+             stop.generations=N` with a larger N goes on with it",
+        ]);
     }
     let after = (run.read("progress.csv"), run.read("summary.json"), run.read(CHECKPOINT));
     assert!(before == after);

@@ -237,3 +237,51 @@ fn several_experiments_make_one_table() {
     let envs: Vec<&str> = rows.iter().map(|row| row["env"].as_str()).collect();
     assert_eq!(envs, ["CartPole-v1", "Acrobot-v1"]);
 }
+
+#[test]
+fn a_sweep_over_methods_leaves_keys_of_its_file_that_a_method_does_not_have() {
+    let base = EXPERIMENT.replace("population = 8", "population = 8\nsigma = 0.2");
+    let sweep = "base = \"experiment.toml\"\nseeds = [1, 2]\n[grid]\n\
+                 \"method.name\" = [\"openai-es\", \"random-search\"]\n";
+    let place = place(&base, sweep);
+    let outcome = place.es_train(&CALL).exits_with(0).says(&[
+        "warning: experiment.toml: method.sigma is left out: random-search does not use it",
+        "4 of 4 runs finished",
+    ]);
+    assert_eq!(outcome.stderr.matches("warning").count(), 1, "{outcome:?}");
+    let text = |name: &str| {
+        place.run(&format!("out/experiment-name={name}-seed2")).text("experiment.toml")
+    };
+    assert!(text("openai-es").contains("sigma = 0.2"));
+    assert!(!text("random-search").contains("sigma"));
+    // The same run comes from the command in its row.
+    let row = table(&place).into_iter().find(|row| row["method.name"] == "random-search").unwrap();
+    let set = "method.name=\"random-search\"";
+    assert!(row["command"].contains(set), "{}", row["command"]);
+    let train = ["train", "experiment.toml", "--set", set, "--seed", "1", "--out", "alone", "-q"];
+    place.es_train(&train).exits_with(0);
+    assert_eq!(place.run("alone").theta_hash(), row["theta_hash"]);
+}
+
+#[test]
+fn a_key_of_the_grid_that_a_method_does_not_have_is_refused() {
+    let sweep = "base = \"experiment.toml\"\n[grid]\n\
+                 \"method.name\" = [\"eggroll\", \"openai-es\"]\n\"method.rank\" = [1, 2]\n";
+    let place = place(EXPERIMENT, sweep);
+    let outcome = place.es_train(&CALL).exits_with(2);
+    outcome
+        .says(&["sweep.toml: [grid] method.rank: belongs to eggroll; openai-es does not use it"]);
+    assert!(!place.path("out").exists());
+}
+
+#[test]
+fn a_key_that_variants_and_grid_both_give_is_the_grids_with_a_warning() {
+    let sweep = "base = \"experiment.toml\"\n[variants]\nloud = { \"method.sigma\" = 0.5 }\n\
+                 [grid]\n\"method.sigma\" = [0.2]\n";
+    let place = place(EXPERIMENT, sweep);
+    let says =
+        "warning: sweep.toml: [variants] \"loud\" \"method.sigma\" has no effect: [grid] gives it";
+    place.es_train(&CALL).exits_with(0).says(&[says, "1 run, 1 at a time", "1 of 1 run finished"]);
+    let run = place.run("out/experiment-loud-sigma=0.2-seed1");
+    assert!(run.text("experiment.toml").contains("sigma = 0.2"));
+}
