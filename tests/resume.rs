@@ -157,8 +157,20 @@ fn the_signal_that_batch_systems_send_stops_a_run_on_several_ranks() {
     let mut running = place.start(&[&TRAIN[..], &["--ranks", "3"]].concat());
     eventually("a few generations", || run.generations_done() > 5);
     running.signal("USR1");
-    running.wait().exits_with(3).says(&["stopping after", "go on with: es-train resume run"]);
+    running.wait().exits_with(3).says(&["go on with: es-train resume run"]);
     ends_as_if_undisturbed(&place, &["--threads", "1"]);
+}
+
+#[test]
+fn a_signal_is_answered_before_its_generation_is_over() {
+    let place = place(&endless());
+    let run = place.run("run");
+    // Long enough that what is said is not lost with the process.
+    let long = ["train", "experiment.toml", "--out", "run", "--set", "method.population=20000"];
+    let mut running = place.start(&long);
+    eventually("a generation", || run.generations_done() > 0);
+    running.signal("INT");
+    running.wait().exits_with(3).says(&["stopping after the generation", "a second Ctrl-C"]);
 }
 
 #[test]
@@ -166,7 +178,7 @@ fn a_file_named_stop_stops_a_run_and_is_taken_away() {
     let place = place(&endless());
     let (running, run) = start_endless(&place);
     std::fs::write(run.path("stop"), "").unwrap();
-    running.wait().exits_with(3).says(&["stopping after", "go on with: es-train resume run"]);
+    running.wait().exits_with(3).says(&["go on with: es-train resume run"]);
     assert!(!run.holds("stop"));
     ends_as_if_undisturbed(&place, &[]);
 }
