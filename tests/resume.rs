@@ -162,18 +162,6 @@ fn the_signal_that_batch_systems_send_stops_a_run_on_several_ranks() {
 }
 
 #[test]
-fn a_signal_is_answered_before_its_generation_is_over() {
-    let place = place(&endless());
-    let run = place.run("run");
-    // Long enough that what is said is not lost with the process.
-    let long = ["train", "experiment.toml", "--out", "run", "--set", "method.population=20000"];
-    let mut running = place.start(&long);
-    eventually("a generation", || run.generations_done() > 0);
-    running.signal("INT");
-    running.wait().exits_with(3).says(&["stopping after the generation", "a second Ctrl-C"]);
-}
-
-#[test]
 fn a_file_named_stop_stops_a_run_and_is_taken_away() {
     let place = place(&endless());
     let (running, run) = start_endless(&place);

@@ -1,8 +1,8 @@
-//! What a run says when it cannot learn, through the binary.
+//! What a run says when it cannot learn or is asked to stop, through the binary.
 
 mod harness;
 
-use harness::Place;
+use harness::{Place, eventually};
 
 const NO_DIRECTION: &str = "no direction";
 
@@ -61,4 +61,17 @@ fn perturbations_that_vanish_in_theta_are_told_at_once() {
     let zeros = ["--set", "method.name=cma-es", "--set", "policy.initial=zeros"];
     let small = ["--set", "policy.hidden=[]", "--set", "method.sigma=1e-300"];
     run(&[&acrobot[..], &zeros, &small].concat()).says(&["sigma has vanished"]);
+}
+
+#[test]
+fn a_signal_is_answered_before_its_generation_is_over() {
+    let place = Place::new();
+    // Long enough that what is said is not lost with the process.
+    let long = ["--env", "CartPole-v1", "--set", "method.population=20000"];
+    let endless = ["--set", "stop.evaluation_return=501", "--set", "stop.generations=1000000"];
+    let train = [&["train", "--out", "run"], &long[..], &endless].concat();
+    let mut running = place.start(&train);
+    eventually("a generation", || place.run("run").generations_done() > 0);
+    running.signal("INT");
+    running.wait().exits_with(3).says(&["stopping after the generation", "a second Ctrl-C"]);
 }

@@ -116,6 +116,24 @@ impl Source {
     }
 }
 
+/// What is not TOML: text, or a number that is too large for TOML.
+pub(super) fn beyond_whole_numbers(key: &str, text: &str) -> Result<Value, ExperimentError> {
+    let digits = text.trim_start_matches(['+', '-']).replace('_', "");
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let takes = takes(key);
+    if is_number && takes.starts_with("a whole number") {
+        return Err(ExperimentError::Value {
+            key: format!("--set {key}"),
+            given: text.to_owned(),
+            expected: format!("{takes} and at most {}", i64::MAX),
+        });
+    }
+    match text.parse() {
+        Ok(number) if is_number && takes.starts_with("a number") => Ok(Value::Float(number)),
+        _ => Ok(Value::String(text.to_owned())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::experiment::{Experiment, KEYS, MethodSection};

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::compiled_in::{compiled_in, compiled_in_for_data};
-use super::keys::{exists, takes};
+use super::keys::exists;
 use super::nearest::nearest;
+use super::read::beyond_whole_numbers;
 use super::{Experiment, ExperimentError, listed};
 
 /// An experiment on its way from a file to a run: plain TOML with flags laid over it.
@@ -286,24 +287,6 @@ impl Source {
             table = inner;
         }
         table.insert(last.to_owned(), value);
-    }
-}
-
-/// What is not TOML: text, or a number that is too large for TOML.
-fn beyond_whole_numbers(key: &str, text: &str) -> Result<Value, ExperimentError> {
-    let digits = text.trim_start_matches(['+', '-']).replace('_', "");
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let takes = takes(key);
-    if is_number && takes.starts_with("a whole number") {
-        return Err(ExperimentError::Value {
-            key: format!("--set {key}"),
-            given: text.to_owned(),
-            expected: format!("{takes} and at most {}", i64::MAX),
-        });
-    }
-    match text.parse() {
-        Ok(number) if is_number && takes.starts_with("a number") => Ok(Value::Float(number)),
-        _ => Ok(Value::String(text.to_owned())),
     }
 }
 
