@@ -85,12 +85,13 @@ impl Hand {
     /// Whether now is the time to ask for more, and takes note that it is done.
     ///
     /// A rank asks when its last piece has been begun, so that the answer comes before a thread is
-    /// idle. Near the end it asks only when `waiting` of its threads are idle, unless groups take
-    /// so little time (`short`) that a message is what they would wait for: a group that lies in a
-    /// busy rank's hand is one that an idle rank does not get.
+    /// idle. Near the end it asks only when it has less than a piece for each of the `waiting`
+    /// threads that are idle, unless groups take so little time (`short`) that a message is what
+    /// they would wait for: a group that lies in a busy rank's hand is one that an idle rank does
+    /// not get. A thread counts as idle until it has woken up, which takes longer than an answer.
     pub fn ask(&mut self, waiting: usize, short: bool) -> bool {
         let early = self.pieces.is_empty() && (short || !self.ending);
-        let now = !self.complete && !self.asked && (waiting > 0 || early);
+        let now = !self.complete && !self.asked && (waiting > self.pieces.len() || early);
         self.asked |= now;
         now
     }
@@ -124,6 +125,7 @@ mod tests {
             let cut = cut.min(groups);
             let mut hand = Hand::new(threads, slots, 0..cut, cut == groups);
             let mut taken = Vec::new();
+            let mut left = cut..groups;
             loop {
                 match hand.take() {
                     Some(piece) => {
@@ -133,9 +135,7 @@ mod tests {
                     None if hand.is_over() => break,
                     None => {
                         prop_assert!(hand.ask(1, false));
-                        hand.receive(cut..groups);
-                        prop_assert!(hand.ask(1, false));
-                        hand.receive(groups..groups);
+                        hand.receive(std::mem::replace(&mut left, groups..groups));
                     }
                 }
             }
@@ -176,5 +176,15 @@ mod tests {
         assert!(hand.ask(1, false));
         hand.receive(9..9);
         assert!(hand.is_over() && !hand.ask(1, false));
+    }
+
+    #[test]
+    fn a_rank_does_not_ask_for_threads_that_have_not_yet_woken_to_what_it_got() {
+        let mut hand = Hand::new(2, 1, 0..0, false);
+        assert!(hand.ask(2, false));
+        hand.receive(3..4);
+        assert!(hand.ask(2, false), "a piece for one of two");
+        hand.receive(4..5);
+        assert!(!hand.ask(2, false), "a piece for each");
     }
 }
