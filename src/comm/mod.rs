@@ -94,6 +94,23 @@ pub trait Communicator {
     /// If another rank failed.
     fn broadcast(&self, bytes: &mut [u8]) -> Result<(), CommError>;
 
+    /// Sends to and takes from other ranks at once: `outgoing` holds receivers and their bytes,
+    /// `incoming` senders and room for exactly the bytes that each sends. Between two ranks,
+    /// parcels arrive in the order in which they were sent.
+    ///
+    /// Not a collective, but every parcel must be expected: what one rank sends is what the other
+    /// has room for. Receives are posted before anything is sent, so ranks that send to each other
+    /// at once do not wait for ever; returns when all that was expected is here.
+    ///
+    /// # Errors
+    /// If a rank that something is expected from has failed or ended, a parcel has another length,
+    /// or a rank is this one or no rank of the job.
+    fn exchange(
+        &self,
+        outgoing: &[(usize, &[u8])],
+        incoming: &mut [(usize, &mut [u8])],
+    ) -> Result<(), CommError>;
+
     /// Sends a short message to another rank, which takes it with [`Communicator::poll`]. Not a
     /// collective. May wait until `to` polls, so two ranks must not send to each other at once
     /// without polling.
@@ -114,6 +131,10 @@ pub trait Communicator {
     /// together, each byte counted once for every *other* rank it is delivered to, whatever route
     /// the transport takes; and in messages that this rank sent.
     fn bytes_sent(&self) -> u64;
+
+    /// The part of [`Communicator::bytes_sent`] that only this rank knows of: parcels and messages
+    /// that it sent.
+    fn bytes_sent_alone(&self) -> u64;
 }
 
 /// Broadcasts rank 0's bytes, whose length only rank 0 knows.
@@ -146,13 +167,13 @@ pub fn share(items: usize, rank: usize, size: usize) -> Range<usize> {
     start..start + each + usize::from(rank < longer)
 }
 
-/// Checks that a message has somebody to go to.
-fn check_receiver(rank: usize, size: usize, to: usize) -> Result<(), CommError> {
+/// Checks that what is sent goes to another rank, or comes from one.
+fn check_other(what: &'static str, rank: usize, size: usize, to: usize) -> Result<(), CommError> {
     if to < size && to != rank {
         return Ok(());
     }
     Err(CommError::Misuse {
-        what: "send",
+        what,
         rank,
         given: format!("rank {to}"),
         expected: format!("another of the {size} ranks"),

@@ -1,6 +1,6 @@
 //! The job of one rank: every collective is a copy.
 
-use super::{CommError, Communicator, check, check_receiver};
+use super::{CommError, Communicator, check, check_other};
 
 /// A communicator for a job of one rank. Nothing is ever sent.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,8 +35,18 @@ impl Communicator for Solo {
         Ok(())
     }
 
+    fn exchange(
+        &self,
+        outgoing: &[(usize, &[u8])],
+        incoming: &mut [(usize, &mut [u8])],
+    ) -> Result<(), CommError> {
+        let mut others =
+            outgoing.iter().map(|(to, _)| to).chain(incoming.iter().map(|(from, _)| from));
+        others.try_for_each(|other| check_other("exchange", 0, 1, *other))
+    }
+
     fn send(&self, to: usize, _message: &[u8]) -> Result<(), CommError> {
-        check_receiver(0, 1, to)
+        check_other("send", 0, 1, to)
     }
 
     fn poll(&self) -> Result<Option<(usize, Vec<u8>)>, CommError> {
@@ -44,6 +54,10 @@ impl Communicator for Solo {
     }
 
     fn bytes_sent(&self) -> u64 {
+        0
+    }
+
+    fn bytes_sent_alone(&self) -> u64 {
         0
     }
 }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-use super::{CommError, Communicator, check, check_receiver};
+use super::{CommError, Communicator, check, check_other};
 use crate::panics;
 
 /// What the ranks of one meeting brought, in rank order.
@@ -24,6 +24,10 @@ struct Meeting {
     last: Brought,
     /// Messages to each rank, with their senders.
     mail: Vec<VecDeque<(usize, Vec<u8>)>>,
+    /// Parcels from each rank to each: those from `f` to `t` at `f * size + t`.
+    parcels: Vec<VecDeque<Vec<u8>>>,
+    /// Which ranks have left.
+    away: Vec<bool>,
     /// The first rank that left early, and why: nobody may wait for it.
     gone: Option<(usize, String)>,
     /// The first rank that failed, and why.
@@ -47,6 +51,7 @@ impl Hub {
     fn leave(&self, rank: usize, reason: Result<(), String>) {
         let mut meeting = self.lock();
         meeting.left += 1;
+        meeting.away[rank] = true;
         if let Err(reason) = &reason {
             meeting.failed.get_or_insert((rank, reason.clone()));
         }
@@ -62,6 +67,7 @@ pub struct InProcess {
     size: usize,
     hub: Arc<Hub>,
     sent: Cell<u64>,
+    sent_alone: Cell<u64>,
 }
 
 impl InProcess {
@@ -86,6 +92,27 @@ impl InProcess {
 
     fn count(&self, bytes: usize, receivers: usize) {
         self.sent.set(self.sent.get() + (bytes * receivers) as u64);
+    }
+
+    fn count_alone(&self, bytes: usize) {
+        self.count(bytes, 1);
+        self.sent_alone.set(self.sent_alone.get() + bytes as u64);
+    }
+
+    /// The next parcel from `from`, as soon as it is there.
+    fn parcel(&self, from: usize) -> Result<Vec<u8>, CommError> {
+        let mut meeting = self.hub.lock();
+        loop {
+            if let Some(parcel) = meeting.parcels[from * self.size + self.rank].pop_front() {
+                return Ok(parcel);
+            }
+            let gone = || meeting.gone.as_ref().filter(|_| meeting.away[from]);
+            if let Some((rank, reason)) = meeting.failed.as_ref().or_else(gone) {
+                return Err(CommError::PeerFailed { rank: *rank, reason: reason.clone() });
+            }
+            meeting =
+                self.hub.change.wait(meeting).unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
     }
 }
 
@@ -145,10 +172,44 @@ impl Communicator for InProcess {
         Ok(())
     }
 
+    fn exchange(
+        &self,
+        outgoing: &[(usize, &[u8])],
+        incoming: &mut [(usize, &mut [u8])],
+    ) -> Result<(), CommError> {
+        let others =
+            outgoing.iter().map(|(to, _)| *to).chain(incoming.iter().map(|(from, _)| *from));
+        for other in others {
+            check_other("exchange", self.rank, self.size, other)?;
+        }
+        if !outgoing.is_empty() {
+            let mut meeting = self.hub.lock();
+            for (to, bytes) in outgoing {
+                meeting.parcels[self.rank * self.size + to].push_back(bytes.to_vec());
+                self.count_alone(bytes.len());
+            }
+            drop(meeting);
+            self.hub.change.notify_all();
+        }
+        for (from, room) in incoming {
+            let parcel = self.parcel(*from)?;
+            if parcel.len() != room.len() {
+                return Err(CommError::Misuse {
+                    what: "exchange",
+                    rank: self.rank,
+                    given: format!("room for {} bytes", room.len()),
+                    expected: format!("rank {from}'s {}", parcel.len()),
+                });
+            }
+            room.copy_from_slice(&parcel);
+        }
+        Ok(())
+    }
+
     fn send(&self, to: usize, message: &[u8]) -> Result<(), CommError> {
-        check_receiver(self.rank, self.size, to)?;
+        check_other("send", self.rank, self.size, to)?;
         self.hub.lock().mail[to].push_back((self.rank, message.to_vec()));
-        self.count(message.len(), 1);
+        self.count_alone(message.len());
         Ok(())
     }
 
@@ -170,6 +231,10 @@ impl Communicator for InProcess {
 
     fn bytes_sent(&self) -> u64 {
         self.sent.get()
+    }
+
+    fn bytes_sent_alone(&self) -> u64 {
+        self.sent_alone.get()
     }
 }
 
@@ -197,6 +262,8 @@ where
             table: vec![None; size],
             last: Arc::new(Vec::new()),
             mail: vec![VecDeque::new(); size],
+            parcels: vec![VecDeque::new(); size * size],
+            away: vec![false; size],
             gone: None,
             failed: None,
             left: 0,
@@ -204,7 +271,8 @@ where
         change: Condvar::new(),
     });
     let rank_body = |rank: usize| {
-        let comm = InProcess { rank, size, hub: Arc::clone(&hub), sent: Cell::new(0) };
+        let (sent, sent_alone) = (Cell::new(0), Cell::new(0));
+        let comm = InProcess { rank, size, hub: Arc::clone(&hub), sent, sent_alone };
         let (result, reason) = match catch_unwind(AssertUnwindSafe(|| body(&comm))) {
             Ok(Ok(value)) => (Ok(value), Ok(())),
             Ok(Err(error)) => {
@@ -283,6 +351,34 @@ mod tests {
         assert!(results[0].is_ok());
         assert!(results[1].as_ref().unwrap_err().contains("rank 0"));
         assert!(results[2].as_ref().unwrap_err().contains("already returned"));
+    }
+
+    #[test]
+    fn parcels_arrive_in_order_and_a_rank_that_ended_is_not_waited_for() {
+        let results = run_in_process(
+            3,
+            |comm| {
+                let (rank, mut got) = (comm.rank() as u8, [[0; 2]; 2]);
+                let (next, before) = ((comm.rank() + 1) % 3, (comm.rank() + 2) % 3);
+                for (turn, got) in got.iter_mut().enumerate() {
+                    let bytes = [rank, turn as u8];
+                    comm.exchange(&[(next, &bytes)], &mut [(before, got)])
+                        .map_err(|error| error.to_string())?;
+                }
+                assert_eq!(got, [[before as u8, 0], [before as u8, 1]]);
+                assert_eq!((comm.bytes_sent(), comm.bytes_sent_alone()), (4, 4));
+                if rank == 0 {
+                    return Ok(());
+                }
+                let lost = comm.exchange(&[], &mut [(0, &mut [0; 1])]);
+                lost.map_err(|error| error.to_string())
+            },
+            text,
+        );
+        assert!(results[0].is_ok());
+        for result in &results[1..] {
+            assert!(result.as_ref().unwrap_err().contains("rank"), "{result:?}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use mpi::traits::{
     Root as _, Source as _,
 };
 
-use crate::comm::{CommError, Communicator, check, check_receiver};
+use crate::comm::{CommError, Communicator, check, check_other};
 use crate::panics;
 
 /// Whether this binary can speak MPI.
@@ -28,6 +28,9 @@ const ABORTED: i32 = 1;
 
 /// The tag of messages between two ranks. Collectives have none.
 const MESSAGE: i32 = 1;
+
+/// The tag of parcels.
+const PARCEL: i32 = 2;
 
 /// How long a failing rank's last words get to reach the terminal.
 const TIME_TO_BE_READ: Duration = Duration::from_millis(300);
@@ -43,6 +46,7 @@ struct World {
     world: SimpleCommunicator,
     ranks_on_node: usize,
     sent: Cell<u64>,
+    sent_alone: Cell<u64>,
     /// With some MPI libraries a communicator handle is a plain integer and would be `Send`.
     _main_thread_only: PhantomData<*const ()>,
 }
@@ -69,7 +73,13 @@ pub fn run(
     let world = universe.world();
     let rank = world.rank();
     let ranks_on_node = world.split_shared(rank).size() as usize;
-    let comm = World { world, ranks_on_node, sent: Cell::new(0), _main_thread_only: PhantomData };
+    let comm = World {
+        world,
+        ranks_on_node,
+        sent: Cell::new(0),
+        sent_alone: Cell::new(0),
+        _main_thread_only: PhantomData,
+    };
     // The universe lives outside: its destructor would wait for the other ranks.
     let result = catch_unwind(AssertUnwindSafe(|| body(&comm)))
         .unwrap_or_else(|payload| Err(panics::message(payload.as_ref())));
@@ -113,6 +123,11 @@ fn addressed_mut<'a>(bytes: &'a mut [u8], place: &'a mut [u8; 1]) -> &'a mut [u8
 impl World {
     fn add_sent(&self, bytes: usize, receivers: usize) {
         self.sent.set(self.sent.get() + (bytes * receivers) as u64);
+    }
+
+    fn add_sent_alone(&self, bytes: usize) {
+        self.add_sent(bytes, 1);
+        self.sent_alone.set(self.sent_alone.get() + bytes as u64);
     }
 
     /// Counts and displacements in MPI's type.
@@ -181,10 +196,53 @@ impl Communicator for World {
         Ok(())
     }
 
+    fn exchange(
+        &self,
+        outgoing: &[(usize, &[u8])],
+        incoming: &mut [(usize, &mut [u8])],
+    ) -> Result<(), CommError> {
+        let (rank, size, what) = (self.rank(), self.size(), "exchange");
+        for (to, bytes) in outgoing {
+            check_other(what, rank, size, *to)?;
+            count(what, rank, bytes.len())?;
+        }
+        for (from, room) in incoming.iter() {
+            check_other(what, rank, size, *from)?;
+            count(what, rank, room.len())?;
+        }
+        mpi::request::scope(|scope| {
+            // A parcel of no bytes needs no message.
+            let receives: Vec<_> = incoming
+                .iter_mut()
+                .filter(|(_, room)| !room.is_empty())
+                .map(|(from, room)| {
+                    let from = self.world.process_at_rank(*from as i32);
+                    from.immediate_receive_into_with_tag(scope, &mut **room, PARCEL)
+                })
+                .collect();
+            let sends: Vec<_> = outgoing
+                .iter()
+                .filter(|(_, bytes)| !bytes.is_empty())
+                .map(|(to, bytes)| {
+                    self.add_sent_alone(bytes.len());
+                    let to = self.world.process_at_rank(*to as i32);
+                    to.immediate_send_with_tag(scope, *bytes, PARCEL)
+                })
+                .collect();
+            for request in receives {
+                request.wait_without_status();
+            }
+            for request in sends {
+                request.wait_without_status();
+            }
+        });
+        Ok(())
+    }
+
     fn send(&self, to: usize, message: &[u8]) -> Result<(), CommError> {
-        check_receiver(self.rank(), self.size(), to)?;
+        check_other("send", self.rank(), self.size(), to)?;
         count("send", self.rank(), message.len())?;
-        self.add_sent(message.len(), 1);
+        self.add_sent_alone(message.len());
         self.world.process_at_rank(to as i32).send_with_tag(addressed(message), MESSAGE);
         Ok(())
     }
@@ -199,5 +257,9 @@ impl Communicator for World {
 
     fn bytes_sent(&self) -> u64 {
         self.sent.get()
+    }
+
+    fn bytes_sent_alone(&self) -> u64 {
+        self.sent_alone.get()
     }
 }

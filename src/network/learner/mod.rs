@@ -70,20 +70,68 @@ pub struct Diverged {
 
 /// A network that learns, as the rest of the program sees it: f32 outside, whatever is inside.
 /// Class A.
+///
+/// Gradients are sums over samples. As f32 they hold every number of the learner's format exactly,
+/// so they may leave it and come back.
 pub trait Learner: Send {
-    /// Takes one step down the gradient of the batch's mean loss.
+    /// The gradient of the loss of a batch's samples. Theta stays as it is.
     ///
     /// # Errors
     /// If a number becomes NaN or infinite.
     ///
     /// # Panics
     /// If a sample has another width than the network, or a class that it has no output for.
+    fn differentiate(&mut self, batch: &Batch<'_>) -> Result<Learnt, Diverged>;
+
+    /// The outputs (B, K) for some inputs (B, I), for a loss that is computed elsewhere.
+    ///
+    /// # Errors
+    /// If a number becomes NaN or infinite.
+    ///
+    /// # Panics
+    /// If the inputs are no whole rows.
+    fn outputs(&mut self, inputs: &[f32], outputs: &mut Vec<f32>) -> Result<(), Diverged>;
+
+    /// The gradient of a loss whose derivative by the outputs of the last call of
+    /// [`Learner::outputs`] is `derivative` (B, K).
+    ///
+    /// # Errors
+    /// If a number becomes NaN or infinite.
+    ///
+    /// # Panics
+    /// If the shape is another.
+    fn differentiate_outputs(&mut self, derivative: &[f32]) -> Result<(), Diverged>;
+
+    /// Takes a step down `gradient` (P), a sum over `samples` samples.
+    ///
+    /// # Errors
+    /// If a number of the gradient is NaN or infinite, in a format that has none such.
+    fn descend(
+        &mut self,
+        gradient: &[f32],
+        samples: usize,
+        learning_rate: f32,
+        random: Random,
+    ) -> Result<Tally, Diverged>;
+
+    /// Takes one step down the gradient of the batch's mean loss.
+    ///
+    /// # Errors
+    /// If a number becomes NaN or infinite.
     fn step(
         &mut self,
         batch: &Batch<'_>,
         learning_rate: f32,
         random: Random,
-    ) -> Result<Learnt, Diverged>;
+    ) -> Result<Learnt, Diverged> {
+        let learnt = self.differentiate(batch)?;
+        let gradient = self.gradient();
+        let tally = self.descend(&gradient, batch.labels.len(), learning_rate, random)?;
+        Ok(Learnt { tally, ..learnt })
+    }
+
+    /// Adds `more` to `sum`, number by number, in the learner's format.
+    fn add(&self, sum: &mut [f32], more: &[f32]);
 
     /// What the last step did.
     fn operations(&self) -> Operations;
@@ -91,7 +139,13 @@ pub trait Learner: Send {
     /// The parameters (P).
     fn theta(&self) -> Vec<f32>;
 
-    /// The gradient of the last batch, summed over its samples (P).
+    /// Takes other parameters (P), rounded to its format. What is remembered of steps stays.
+    ///
+    /// # Errors
+    /// If one is NaN or infinite, in a format that has none such.
+    fn load(&mut self, theta: &[f32]) -> Result<(), Diverged>;
+
+    /// The last gradient (P); after a step, with the decay in it.
     fn gradient(&self) -> Vec<f32>;
 
     /// The parameters' bits as they are stored.

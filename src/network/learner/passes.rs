@@ -29,22 +29,36 @@ impl<A: Arithmetic> Perceptron<A> {
         Ok(())
     }
 
-    pub(super) fn forward(&mut self, batch: &Batch<'_>) -> Result<(), Diverged> {
-        let Perceptron { arithmetic, activation, bias, layers, weights, levels, outputs, .. } =
-            self;
-        let samples = batch.inputs.len();
-        for layer in layers.iter_mut() {
+    /// Room for so many samples.
+    fn make_room(&mut self, samples: usize) {
+        for layer in &mut self.layers {
             layer.x.resize(samples * layer.inputs, A::ZERO);
             layer.delta.resize(samples * layer.outputs, A::ZERO);
         }
-        let classes = layers.last().map_or(0, |layer| layer.outputs);
-        outputs.resize(samples * classes, A::ZERO);
-        let width = layers[0].inputs;
-        for (x, bytes) in layers[0].x.chunks_mut(width).zip(batch.inputs) {
+        let classes = self.layers.last().map_or(0, |layer| layer.outputs);
+        self.outputs.resize(samples * classes, A::ZERO);
+    }
+
+    /// Takes the inputs of samples, whose bytes stand for their 255th parts.
+    pub(super) fn take_bytes(&mut self, inputs: &[&[u8]]) {
+        self.make_room(inputs.len());
+        let first = &mut self.layers[0];
+        for (x, bytes) in first.x.chunks_mut(first.inputs).zip(inputs) {
             for (x, &byte) in x.iter_mut().zip(*bytes) {
-                *x = levels[usize::from(byte)];
+                *x = self.levels[usize::from(byte)];
             }
         }
+    }
+
+    /// Takes inputs (B, I).
+    pub(super) fn take_numbers(&mut self, inputs: &[f32]) -> Result<(), Diverged> {
+        self.make_room(inputs.len() / self.layers[0].inputs);
+        let diverged = |_| Diverged { layer: 0, tensor: "inputs" };
+        self.arithmetic.encode(inputs, &mut self.layers[0].x).map(|_| ()).map_err(diverged)
+    }
+
+    pub(super) fn forward(&mut self) -> Result<(), Diverged> {
+        let Perceptron { arithmetic, activation, bias, layers, weights, outputs, .. } = self;
         for index in 0..layers.len() {
             let (this, above) = layers[index..].split_first_mut().expect("index is a layer");
             let (weight, after) = weights[this.start..].split_at(this.inputs * this.outputs);

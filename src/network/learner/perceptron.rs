@@ -1,7 +1,7 @@
 //! The learner of fully connected layers: what it holds, and its step.
 
 use super::{Batch, Diverged, Learner, LearnerSettings, Learnt};
-use crate::arithmetic::{Activation, Arithmetic, Formats, Random, Update};
+use crate::arithmetic::{Activation, Arithmetic, Formats, Random, Tally, Update};
 use crate::network::products::Products;
 use crate::network::{Architecture, Layout, Operations};
 
@@ -133,24 +133,68 @@ impl<A: Arithmetic> Perceptron<A> {
 }
 
 impl<A: Arithmetic> Learner for Perceptron<A> {
-    fn step(
-        &mut self,
-        batch: &Batch<'_>,
-        learning_rate: f32,
-        random: Random,
-    ) -> Result<Learnt, Diverged> {
+    fn differentiate(&mut self, batch: &Batch<'_>) -> Result<Learnt, Diverged> {
         let samples = batch.inputs.len();
         assert_eq!(samples, batch.labels.len(), "a label for each sample");
         let width = self.layers[0].inputs;
         assert!(batch.inputs.iter().all(|x| x.len() == width), "samples of the network's width");
         self.lay_out()?;
-        self.forward(batch)?;
+        self.take_bytes(batch.inputs);
+        self.forward()?;
         let learnt = self.judge(batch)?;
         self.backward(samples)?;
+        Ok(learnt)
+    }
+
+    fn outputs(&mut self, inputs: &[f32], outputs: &mut Vec<f32>) -> Result<(), Diverged> {
+        assert!(inputs.len().is_multiple_of(self.layers[0].inputs), "whole rows of inputs");
+        self.lay_out()?;
+        self.take_numbers(inputs)?;
+        self.forward()?;
+        outputs.resize(self.outputs.len(), 0.0);
+        self.arithmetic.decode(&self.outputs, outputs);
+        Ok(())
+    }
+
+    fn differentiate_outputs(&mut self, derivative: &[f32]) -> Result<(), Diverged> {
+        let index = self.layers.len() - 1;
+        let last = &mut self.layers[index];
+        assert_eq!(derivative.len(), last.delta.len(), "a derivative by each output");
+        let diverged = |_| Diverged { layer: index, tensor: "gradients" };
+        self.arithmetic.encode(derivative, &mut last.delta).map_err(diverged)?;
+        self.backward(derivative.len() / self.layers[index].outputs)
+    }
+
+    fn descend(
+        &mut self,
+        gradient: &[f32],
+        samples: usize,
+        learning_rate: f32,
+        random: Random,
+    ) -> Result<Tally, Diverged> {
+        let diverged = |_| Diverged { layer: 0, tensor: "gradients" };
+        self.arithmetic.encode(gradient, &mut self.gradient).map_err(diverged)?;
         self.direct(samples);
         let Perceptron { arithmetic, weights, scratch, update, .. } = self;
-        let factor = -learning_rate / samples as f32;
-        Ok(Learnt { tally: update.step(arithmetic, weights, factor, scratch, random), ..learnt })
+        Ok(update.step(arithmetic, weights, -learning_rate / samples as f32, scratch, random))
+    }
+
+    fn add(&self, sum: &mut [f32], more: &[f32]) {
+        let encoded = |numbers: &[f32]| {
+            let mut values = vec![A::ZERO; numbers.len()];
+            // They come from a learner of this format.
+            let _ = self.arithmetic.encode(numbers, &mut values);
+            values
+        };
+        let (mine, more) = (encoded(sum), encoded(more));
+        let mut added = vec![A::ZERO; mine.len()];
+        self.arithmetic.add(&mine, &more, &mut added);
+        self.arithmetic.decode(&added, sum);
+    }
+
+    fn load(&mut self, theta: &[f32]) -> Result<(), Diverged> {
+        let diverged = |_| Diverged { layer: 0, tensor: "weights" };
+        self.arithmetic.encode(theta, &mut self.weights).map(|_| ()).map_err(diverged)
     }
 
     fn operations(&self) -> Operations {
