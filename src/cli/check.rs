@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::costs::costs;
 use super::{ExperimentArguments, Failure, ToolArguments, print};
-use crate::experiment::{Experiment, MethodSection, Plan, SearchKeys};
+use crate::experiment::{Experiment, Plan, SearchKeys};
 use crate::method::evolution::{NoiseSource, UpdateMode};
 use crate::record::{plural, quantity};
 
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
         }
         text += &sent(&experiment, keys, &plan);
     }
-    if let MethodSection::Synchronous(method) = &experiment.method {
+    if let Some((learning, keys)) = experiment.method.gradient() {
         let samples = task.data().map_or(0, |data| data.bytes());
         let kept = experiment.learner_words();
         let batch: usize = plan.policy.architecture.layers().iter().map(|(i, o)| 2 * i + o).sum();
@@ -65,13 +65,13 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
                  what updates keep, and {}B for a batch\n",
             quantity(samples as f64),
             quantity(vector * kept as f64),
-            quantity(4.0 * (batch * method.batch_size) as f64),
+            quantity(4.0 * (batch * learning.batch_size) as f64),
         );
         let updates = plan.most_updates.map_or("no count ends it".to_owned(), |n| n.to_string());
         text += &format!(
-            "# {} training samples, updates until the end: {updates}\n# one worker: nothing is \
-                 sent, and every rank does the same work\n",
-            plan.samples
+            "# {} training samples, updates until the end: {updates}\n# {}\n",
+            plan.samples,
+            keys.sends(learning, parameters),
         );
     }
     print(&text);

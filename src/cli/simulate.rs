@@ -118,7 +118,7 @@ pub(super) fn run(arguments: &SimulateArguments) -> Result<u8, Failure> {
     let mut method = experiment.method(&plan, &task, initial, &rank).map_err(failed)?;
     let mut generation = 0;
     if is_run && let Some(checkpoint) = RunDirectory::newest_checkpoint(&arguments.from)? {
-        method.restore(&checkpoint.method).map_err(failed)?;
+        method.restore(&rank, &checkpoint.method).map_err(failed)?;
         generation = checkpoint.counters.generation;
     }
     let rehearsal = method.rehearse(&rank, arguments.members).map_err(failed)?;

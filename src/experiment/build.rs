@@ -5,13 +5,12 @@ use std::path::Path;
 use es_envs::{Setting, Spec, Tools};
 
 use super::{
-    Experiment, ExperimentError, MembersSection, MethodSection, PolicySection, Setup,
-    SynchronousSection, TaskSection, listed, validate,
+    Experiment, ExperimentError, LearningSetup, MembersSection, MethodSection, PolicySection,
+    Setup, TaskSection, listed, validate,
 };
 use crate::arithmetic::UpdateRule;
 use crate::dataset;
 use crate::method::evolution::{Evolution, EvolutionSettings, MemberSamples, Search};
-use crate::method::gradient::{Synchronous, SynchronousSettings};
 use crate::method::{Method, MethodError, Needs, Rank};
 use crate::network::{Architecture, Convolutions, LearnerSettings, initial_theta};
 use crate::optimizer::{Adam, ClipUp, Optimizer, Sgd};
@@ -103,9 +102,13 @@ impl Experiment {
                 }
                 (held, *population, scale)
             }
-            MethodSection::Synchronous(method) => {
-                validate::check_batch(method.batch_size, samples)?;
-                (0, 0, format!("batches of {}", method.batch_size))
+            MethodSection::Gradient { learning, .. } => {
+                validate::check_batch(learning.batch_size, samples)?;
+                let mut scale = format!("batches of {}", learning.batch_size);
+                if learning.workers > 1 {
+                    scale += &format!(" shared by {} workers", learning.workers);
+                }
+                (0, 0, scale)
             }
         };
         let normalize_observations = self.policy.normalize_observations;
@@ -183,11 +186,10 @@ impl Experiment {
         rank: &Rank<'_>,
     ) -> Result<Box<dyn Method>, MethodError> {
         match (&self.method, task.data()) {
-            (MethodSection::Synchronous(method), Some(data)) => {
+            (MethodSection::Gradient { learning, .. }, Some(_)) => {
                 let theta = self.first_theta(plan, initial);
-                let settings = self.synchronous(method, plan);
-                let architecture = &plan.policy.architecture;
-                Ok(Box::new(Synchronous::new(settings, data.clone(), architecture, &theta)))
+                let (_, keys) = self.method.gradient().expect("it is a gradient method");
+                keys.build(&LearningSetup { experiment: self, learning, plan, task, theta, rank })
             }
             (MethodSection::Search { members, .. }, data) => {
                 let architecture = &plan.policy.architecture;
@@ -232,13 +234,13 @@ impl Experiment {
 
     /// How a gradient method steps; without one, as plainly as can be.
     pub fn learner_settings(&self) -> LearnerSettings {
-        let MethodSection::Synchronous(method) = &self.method else {
+        let MethodSection::Gradient { learning, .. } = &self.method else {
             return LearnerSettings::default();
         };
         LearnerSettings {
             momentum: self.optimizer.momentum as f32,
             nesterov: self.optimizer.nesterov,
-            weight_decay: method.weight_decay as f32,
+            weight_decay: learning.weight_decay as f32,
             update: self.arithmetic.update,
         }
     }
@@ -253,35 +255,14 @@ impl Experiment {
     /// Samples of an update of a gradient method; none without one.
     pub fn batch_size(&self) -> usize {
         match &self.method {
-            MethodSection::Synchronous(method) => method.batch_size,
+            MethodSection::Gradient { learning, .. } => learning.batch_size,
             MethodSection::Search { .. } => 0,
-        }
-    }
-
-    fn synchronous(&self, method: &SynchronousSection, plan: &Plan) -> SynchronousSettings {
-        let batch = method.batch_size as u64;
-        let batches = (plan.samples as u64).div_ceil(batch);
-        let evaluation = &self.evaluation;
-        let updates_per_row = evaluation
-            .every
-            .or(evaluation.every_samples.map(|samples| samples.div_ceil(batch)))
-            .or(evaluation.every_epochs.map(|epochs| epochs * batches))
-            .unwrap_or(batches);
-        SynchronousSettings {
-            seed: self.seed,
-            batch_size: method.batch_size,
-            learning_rate: self.optimizer.learning_rate,
-            learning_rate_schedule: self.optimizer.schedule.clone(),
-            warmup: self.optimizer.warmup,
-            learner: self.learner_settings(),
-            updates_per_row,
-            most_updates: plan.most_updates,
         }
     }
 
     /// Updates after which a count says that a run on so many samples is to stop.
     fn most_updates(&self, samples: usize) -> Option<u64> {
-        let MethodSection::Synchronous(method) = &self.method else { return None };
+        let MethodSection::Gradient { learning: method, .. } = &self.method else { return None };
         let batches = samples.div_ceil(method.batch_size.max(1)).max(1) as u64;
         let by_epochs = self.stop.epochs.map(|epochs| epochs.saturating_mul(batches));
         // Whole epochs, which may end in a smaller batch, and what is left of the last.

@@ -23,10 +23,10 @@ pub use compiled_in::compiled_in;
 pub use error::ExperimentError;
 pub use keys::{KEYS, Key};
 pub use method::{
-    Archiving, ArsSection, DeviationsSection, EggrollSection, GaSection, GaTable, MembersSection,
-    MethodSection, NoveltySection, OpenaiEsSection, PairsSection, PgpeSection, RandomSearchSection,
-    SamplesSection, SearchKeys, SearchSection, SepCmaEsSection, Setup, SnesSection, StepRule,
-    SynchronousSection,
+    Archiving, ArsSection, DeviationsSection, EggrollSection, GaSection, GaTable, LearningKeys,
+    LearningSection, LearningSetup, MembersSection, MethodSection, NoveltySection, OpenaiEsSection,
+    PairsSection, PgpeSection, RandomSearchSection, SamplesSection, SearchKeys, SearchSection,
+    SepCmaEsSection, Setup, SnesSection, StepRule, SynchronousSection,
 };
 pub use sections::{
     ArithmeticSection, CheckpointSection, EvaluationSection, Master, OptimizerSection,

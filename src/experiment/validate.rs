@@ -130,12 +130,9 @@ fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
     let reason = "gradient methods keep theta in arithmetic.elsewhere anyway; leave it out";
     none(master, "arithmetic.master", reason)?;
     let given = format!("{:?}", optimizer.name);
-    require(
-        optimizer.name == "sgd",
-        "optimizer.name",
-        given,
-        "\"sgd\", which steps in any number format",
-    )
+    let single = arithmetic.elsewhere == "f32" && arithmetic.update == UpdateRule::Plain;
+    let expected = "\"sgd\", which steps in any number format and by any arithmetic.update";
+    require(optimizer.name == "sgd" || single, "optimizer.name", given, expected)
 }
 
 /// Checks that virtual batch normalisation is asked for where there can be such.
@@ -230,7 +227,10 @@ pub(super) fn check(experiment: &Experiment) -> Result<(), ExperimentError> {
 
     match &experiment.method {
         MethodSection::Search { members, .. } => members.check()?,
-        MethodSection::Synchronous(method) => method.check()?,
+        MethodSection::Gradient { learning, .. } => learning.check()?,
+    }
+    if let Some((learning, keys)) = experiment.method.gradient() {
+        keys.check(experiment, learning)?;
     }
     if let Some((members, keys)) = experiment.method.search() {
         keys.check(experiment, members)?;

@@ -10,6 +10,8 @@ mod known;
 
 pub use known::{Family, KNOWN, Known, NAMES, Needs, known};
 
+use serde::{Deserialize, Serialize};
+
 use self::evolution::Rehearsal;
 use crate::comm::{CommError, Communicator};
 use crate::crew::Crew;
@@ -105,6 +107,8 @@ pub struct Interval {
     pub update_seconds: f64,
     /// Seconds in collectives, waiting included, on rank 0.
     pub communicate_seconds: f64,
+    /// Bytes that ranks other than 0 sent in parcels and messages, which rank 0 does not count.
+    pub sent_by_others: u64,
     /// Share of all threads' time during the evaluation in which they had nothing to do.
     pub idle_fraction: f64,
     /// What rank 0 told.
@@ -130,7 +134,7 @@ pub struct Returns {
 
 /// Everything a method must remember between two rows, whole on one rank and independent of how
 /// many there were.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MethodState {
     /// Named vectors of f32: `theta` (P) and the optimizer's slots.
     pub vectors: Vec<(String, Vec<f32>)>,
@@ -247,7 +251,7 @@ pub trait Method {
     ///
     /// # Errors
     /// If the state does not fit.
-    fn restore(&mut self, state: &MethodState) -> Result<(), MethodError>;
+    fn restore(&mut self, rank: &Rank<'_>, state: &MethodState) -> Result<(), MethodError>;
 }
 
 impl MethodState {

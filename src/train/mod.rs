@@ -101,7 +101,7 @@ pub fn train(
         if checkpoint.counters.experiment != experiment.fingerprint() {
             return Err(ExperimentError::Changed.into());
         }
-        method.restore(&checkpoint.method)?;
+        method.restore(&rank, &checkpoint.method)?;
         counters = checkpoint.counters.clone();
     }
     let mut unheard = ();

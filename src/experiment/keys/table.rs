@@ -282,6 +282,30 @@ pub const KEYS: &[Key] = &[
         "",
         "samples of an update of a gradient method, or of each member on a data set [default: 32]",
     ),
+    key(
+        "method.workers",
+        COUNT,
+        "",
+        "logical workers that share each batch of a gradient method, whatever the number of ranks [default: 1]",
+    ),
+    key(
+        "method.microbatch",
+        WHOLE,
+        "",
+        "samples whose gradients are computed together; 0 for all that a worker has [default: 0]",
+    ),
+    key(
+        "method.all_reduce",
+        "\"exact\" or \"ring\"",
+        "",
+        "how gradients are summed over ranks: exact (the same bits for any number) or ring [default: \"exact\"]",
+    ),
+    key(
+        "method.reference_batch",
+        COUNT,
+        "",
+        "batch that optimizer.learning_rate is meant for; it then grows with method.batch_size, and warms up from it",
+    ),
     key("ga.parents", COUNT, "", "members that have children [default: a tenth of the population]"),
     key("ga.elites", COUNT, "", "members that go on unchanged [default: 1]"),
     key(

@@ -10,6 +10,7 @@ mod cma_es;
 mod deviations;
 mod eggroll;
 mod ga;
+mod learning;
 mod members;
 mod ns_es;
 mod openai_es;
@@ -25,6 +26,7 @@ pub use cma_es::CmaEsSection;
 pub use deviations::DeviationsSection;
 pub use eggroll::{EggrollSection, StepRule};
 pub use ga::{GaSection, GaTable, RandomSearchSection};
+pub use learning::{LearningKeys, LearningSection, LearningSetup};
 pub use members::{MembersSection, SamplesSection};
 pub use ns_es::{Archiving, NoveltySection};
 pub use openai_es::OpenaiEsSection;
@@ -53,6 +55,19 @@ pub enum MethodSection {
         /// Its own.
         keys: SearchSection,
     },
+    /// A gradient method, whose workers share batches.
+    Gradient {
+        /// The keys that all of them have.
+        learning: LearningSection,
+        /// Its own.
+        keys: GradientSection,
+    },
+}
+
+/// The own keys of a gradient method.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum GradientSection {
     /// `name = "synchronous"`
     Synchronous(SynchronousSection),
 }
@@ -199,7 +214,9 @@ impl MethodSection {
                 SearchSection::Snes(_) => "snes",
                 SearchSection::SepCmaEs(_) => "sep-cma-es",
             },
-            MethodSection::Synchronous(_) => "synchronous",
+            MethodSection::Gradient { keys, .. } => match keys {
+                GradientSection::Synchronous(_) => "synchronous",
+            },
         }
     }
 
@@ -236,7 +253,10 @@ impl MethodSection {
         source: &Source,
     ) -> Result<Self, ExperimentError> {
         if Self::is_gradient(name) {
-            return Ok(MethodSection::Synchronous(source.keys(table)?));
+            let learning = source.part(&mut table)?;
+            // The only name so far.
+            let keys = GradientSection::Synchronous(source.keys(table)?);
+            return Ok(MethodSection::Gradient { learning, keys });
         }
         let members = MembersSection::read(&mut table, source)?;
         let keys = match name {
@@ -263,7 +283,15 @@ impl MethodSection {
     pub fn search(&self) -> Option<(&MembersSection, &dyn SearchKeys)> {
         match self {
             MethodSection::Search { members, keys } => Some((members, keys.keys())),
-            MethodSection::Synchronous(_) => None,
+            MethodSection::Gradient { .. } => None,
+        }
+    }
+
+    /// The keys of a gradient method; `None` for a search method.
+    pub fn gradient(&self) -> Option<(&LearningSection, &dyn LearningKeys)> {
+        match self {
+            MethodSection::Gradient { learning, keys } => Some((learning, keys.keys())),
+            MethodSection::Search { .. } => None,
         }
     }
 
@@ -280,6 +308,14 @@ impl MethodSection {
     /// Whether `[optimizer]` says how it steps.
     pub fn uses_optimizer(&self) -> bool {
         self.search().is_none_or(|(_, keys)| keys.uses_optimizer())
+    }
+}
+
+impl GradientSection {
+    fn keys(&self) -> &dyn LearningKeys {
+        match self {
+            GradientSection::Synchronous(keys) => keys,
+        }
     }
 }
 
@@ -315,14 +351,18 @@ impl Serialize for MethodSection {
         struct Gradient<'a> {
             name: &'static str,
             #[serde(flatten)]
-            keys: &'a SynchronousSection,
+            learning: &'a LearningSection,
+            #[serde(flatten)]
+            keys: &'a GradientSection,
         }
         let name = self.name();
         match self {
             MethodSection::Search { members, keys } => {
                 Search { name, members, keys }.serialize(serializer)
             }
-            MethodSection::Synchronous(keys) => Gradient { name, keys }.serialize(serializer),
+            MethodSection::Gradient { learning, keys } => {
+                Gradient { name, learning, keys }.serialize(serializer)
+            }
         }
     }
 }

@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::experiment::ExperimentError;
-use crate::experiment::validate::{require, zero_or_more};
+use super::learning::{LearningKeys, LearningSection, LearningSetup};
+use crate::experiment::validate::require;
+use crate::experiment::{Experiment, ExperimentError};
+use crate::method::gradient::merge::{ALL_REDUCE, Exact, Merge, Ring};
+use crate::method::gradient::{Synchronous, SynchronousSettings};
+use crate::method::{Method, MethodError};
 
 /// Of the optimizers, the one that steps in any number format.
 pub(super) const DEFAULTS: &[(&str, &str)] = &[("optimizer.name", "\"sgd\"")];
@@ -12,22 +16,61 @@ pub(super) const DEFAULTS: &[(&str, &str)] = &[("optimizer.name", "\"sgd\"")];
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SynchronousSection {
-    /// Samples of an update.
-    pub batch_size: usize,
-    /// Pull of the weights towards zero.
-    pub weight_decay: f64,
+    /// How gradients are summed up over ranks.
+    pub all_reduce: String,
+    /// Samples of the batch that the step size is meant for; it grows in proportion to the batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference_batch: Option<usize>,
 }
 
 impl Default for SynchronousSection {
     fn default() -> Self {
-        SynchronousSection { batch_size: 32, weight_decay: 0.0 }
+        SynchronousSection { all_reduce: "exact".into(), reference_batch: None }
     }
 }
 
-impl SynchronousSection {
-    /// Checks what does not need the data.
-    pub(in crate::experiment) fn check(&self) -> Result<(), ExperimentError> {
-        zero_or_more("method.weight_decay", self.weight_decay)?;
-        require(self.batch_size > 0, "method.batch_size", 0, "at least 1")
+impl LearningKeys for SynchronousSection {
+    fn check(&self, _: &Experiment, _: &LearningSection) -> Result<(), ExperimentError> {
+        let given = format!("{:?}", self.all_reduce);
+        let known = ALL_REDUCE.contains(&self.all_reduce.as_str());
+        require(known, "method.all_reduce", given, "\"exact\" or \"ring\"")?;
+        require(self.reference_batch != Some(0), "method.reference_batch", 0, "at least 1")
+    }
+
+    fn build(&self, setup: &LearningSetup<'_>) -> Result<Box<dyn Method>, MethodError> {
+        let samples = setup.samples();
+        let mut pace = setup.pace();
+        if let Some(reference) = self.reference_batch {
+            // Goyal et al. 2017: from the step size of the smaller batch to that of this one.
+            pace.warmup_from = pace.learning_rate;
+            pace.learning_rate *= setup.learning.batch_size as f64 / reference as f64;
+        }
+        let parameters = setup.theta.len();
+        let merge: Box<dyn Merge> = match self.all_reduce.as_str() {
+            "ring" => Box::new(Ring { parameters }),
+            _ => Box::new(Exact { parameters }),
+        };
+        let settings = SynchronousSettings {
+            workers: setup.learning.workers,
+            updates_per_row: setup.updates_per_row(),
+            most_updates: setup.plan.most_updates,
+            samples: Box::new(move |update| samples.batch(update).len()),
+            updates_per_note: None,
+        };
+        let descent = setup.descent(pace, 0);
+        Ok(Box::new(Synchronous::new(settings, setup.shards()?, merge, descent)))
+    }
+
+    fn sends(&self, learning: &LearningSection, parameters: usize) -> String {
+        let gradient = 4 * parameters;
+        match learning.workers {
+            1 => "one worker: nothing is sent, and every rank does the same work".to_owned(),
+            workers => format!(
+                "{workers} workers: on as many ranks each sends {} bytes an update, {} times a \
+                 gradient of {gradient}",
+                2 * (workers - 1) * gradient / workers,
+                2.0 * (workers - 1) as f64 / workers as f64,
+            ),
+        }
     }
 }

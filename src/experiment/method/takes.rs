@@ -6,8 +6,8 @@ use super::cma_es::CmaEsSection;
 use super::eggroll::EggrollSection;
 use super::ns_es::{AdaptiveSection, Archiving};
 use super::{
-    ArsSection, DeviationsSection, GaSection, MembersSection, MethodSection, OpenaiEsSection,
-    PairsSection, PgpeSection, SamplesSection, SnesSection, SynchronousSection,
+    ArsSection, DeviationsSection, GaSection, LearningSection, MembersSection, MethodSection,
+    OpenaiEsSection, PairsSection, PgpeSection, SamplesSection, SnesSection, SynchronousSection,
 };
 use crate::experiment::fields::fields;
 use crate::experiment::{ExperimentError, Source, listed};
@@ -16,8 +16,11 @@ use crate::method;
 /// The keys of `[method]` that the method `name` takes on a task of this kind, but for the name.
 fn takes(name: &str, of_data: bool) -> Vec<&'static str> {
     let (pairs, deviations) = (fields::<PairsSection>(), fields::<DeviationsSection>());
+    if MethodSection::is_gradient(name) {
+        let own = fields::<SynchronousSection>();
+        return [fields::<LearningSection>(), own].concat();
+    }
     let own = match name {
-        "synchronous" => return fields::<SynchronousSection>().to_vec(),
         "ars" => vec![pairs, fields::<ArsSection>()],
         "cma-es" => vec![fields::<CmaEsSection>()],
         "ns-es" | "nsr-es" => vec![pairs, fields::<Archiving>()],

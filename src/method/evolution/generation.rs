@@ -170,7 +170,7 @@ impl Method for Evolution {
         }))
     }
 
-    fn restore(&mut self, state: &MethodState) -> Result<(), MethodError> {
+    fn restore(&mut self, _: &Rank<'_>, state: &MethodState) -> Result<(), MethodError> {
         let expected = self.statistics.to_bytes().len();
         if state.statistics.len() != expected {
             return Err(MethodError::Mismatch {

@@ -1,10 +1,27 @@
 //! Gradient methods: a loss is differentiated, and theta steps against it.
 //!
-//! They learn from the samples of a data set, by the [`Learner`](crate::network::Learner) of the
-//! policy's number formats.
+//! | file | what is there |
+//! | --- | --- |
+//! | `shard.rs` | where a logical worker's gradients come from; `samples.rs`: from a data set |
+//! | `descent.rs` | theta, and how it steps |
+//! | `merge/` | how workers' gradients become one |
+//! | `together.rs` | what workers tell each other, wherever they are |
+//! | `tree.rs` | the order of sums |
+//! | others | one file a method |
 
+mod descent;
+pub mod merge;
 mod order;
+mod samples;
+mod shard;
 mod synchronous;
+mod together;
+mod tree;
 
+pub use descent::{Descent, Pace, Rule, length};
 pub use order::SampleOrder;
+pub use samples::{SampleSettings, SampleShard};
+pub use shard::{Report, Shard};
 pub use synchronous::{Synchronous, SynchronousSettings};
+pub use together::{gather_by_worker, reported, sent_by_others};
+pub use tree::{left_part, tree_sum};

@@ -1,52 +1,50 @@
-//! `synchronous`: mini-batch stochastic gradient descent, one step after the other (Robbins and
-//! Monro 1951; as used since LeCun et al. 1998).
+//! `synchronous`: stochastic gradient descent, one step after the other (Robbins and Monro 1951;
+//! as used since LeCun et al. 1998), whose batches K workers share (Chen et al. 2016,
+//! <https://arxiv.org/abs/1604.00981>; Goyal et al. 2017, <https://arxiv.org/abs/1706.02677>).
 //!
 //! ```text
-//! g = gradient of the batch's mean loss + weight_decay * weights
+//! g = sum of the workers' gradients / samples of the batch + weight_decay * weights
 //! v = momentum * v + g
 //! theta <- theta - learning_rate * v            (nesterov: g + momentum * v)
 //! ```
 //!
 //! All of it is computed in the experiment's number formats, and a weight takes its step by
-//! `arithmetic.update`.
+//! `arithmetic.update`; with another optimizer than sgd, in single precision by its rule.
 //!
-//! 1. The velocity is as in PyTorch: the learning rate stands before v, not inside it.
+//! 1. The velocity is as in PyTorch: the learning rate stands before v, not inside it. So a step
+//!    size that changes needs no correction of v (the second remark of Goyal et al.).
 //! 2. Gradients are summed over the batch, and the sum's step size is divided by the batch's size:
 //!    in a narrow format the sum loses less than its parts would.
-//! 3. An epoch takes every sample once; its last batch may be smaller.
+//! 3. An epoch takes every sample once, in one shuffle for all workers; its last batch may be smaller.
 //! 4. Biases do not decay.
-//! 5. With one worker every rank does the same work, in one thread, and nothing but rank 0's pulse is
-//!    sent, every 100 updates; evaluations are shared out over all ranks and threads.
+//! 5. Every rank takes every step. What crosses between ranks are gradients, by `method.all_reduce` or
+//!    `method.compression`; rank 0's pulse, every 100 updates; and a report a row. A rank's
+//!    threads share its workers' micro-batches. The number of workers counts, that of ranks does not.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use super::SampleOrder;
-use crate::arithmetic::Random;
-use crate::dataset::DataSet;
+use rayon::prelude::*;
+
+use super::merge::Merge;
+use super::together::{
+    gather_by_worker, reported, restore_shards, save_shards, sent_by_others, write_report,
+};
+use super::{Descent, Shard, length};
 use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank};
-use crate::network::{Architecture, Batch, Learner, LearnerSettings};
-use crate::optimizer::Schedule;
 use crate::policy::Statistics;
 
 /// What `synchronous` is told.
 pub struct SynchronousSettings {
-    /// The run's seed.
-    pub seed: u64,
-    /// Samples of a batch.
-    pub batch_size: usize,
-    /// The step size.
-    pub learning_rate: f64,
-    /// How it changes with the updates done.
-    pub learning_rate_schedule: Schedule,
-    /// Updates over which it grows to its full value.
-    pub warmup: u64,
-    /// Momentum, decay and how a weight takes its step.
-    pub learner: LearnerSettings,
+    /// Logical workers, over all ranks.
+    pub workers: usize,
     /// Updates of a row of `progress.csv`.
     pub updates_per_row: u64,
     /// Updates after which there is no more.
     pub most_updates: Option<u64>,
+    /// Samples of an update's batch, all workers together.
+    pub samples: Box<dyn Fn(u64) -> usize + Send>,
+    /// Updates between two at which shards have something to tell each other.
+    pub updates_per_note: Option<u64>,
 }
 
 /// Updates between two looks at whether to stop or to save.
@@ -55,90 +53,87 @@ const PULSE: u64 = 100;
 /// The method's state.
 pub struct Synchronous {
     settings: SynchronousSettings,
-    data: Arc<DataSet>,
-    order: SampleOrder,
-    learner: Box<dyn Learner>,
-    /// What the learner has, as f32.
-    theta: Vec<f32>,
+    /// Those of this rank's workers, in worker order.
+    shards: Vec<Box<dyn Shard>>,
+    merge: Box<dyn Merge>,
+    descent: Descent,
     statistics: Statistics,
-    updates: u64,
     /// The row at work.
     row: Interval,
+    /// What this rank alone knows to have sent, when it last told.
+    sent: u64,
 }
 
 impl Synchronous {
-    /// Starts at `theta` (P).
+    /// Starts at the descent's theta, with the shards of this rank's workers.
     pub fn new(
         settings: SynchronousSettings,
-        data: Arc<DataSet>,
-        architecture: &Architecture,
-        theta: &[f32],
+        shards: Vec<Box<dyn Shard>>,
+        merge: Box<dyn Merge>,
+        descent: Descent,
     ) -> Self {
-        let learner = architecture.learner(settings.learner, theta);
+        let statistics = Statistics::default();
         Synchronous {
-            order: SampleOrder::new(settings.seed, data.training.len()),
-            theta: learner.theta(),
-            learner,
             settings,
-            data,
-            statistics: Statistics::default(),
-            updates: 0,
+            shards,
+            merge,
+            descent,
+            statistics,
             row: Interval::default(),
+            sent: 0,
         }
-    }
-
-    /// Batches of an epoch.
-    fn batches(&self) -> u64 {
-        self.data.training.len().div_ceil(self.settings.batch_size) as u64
-    }
-
-    fn learning_rate(&self) -> f64 {
-        let SynchronousSettings { learning_rate, warmup, .. } = self.settings;
-        self.settings.learning_rate_schedule.step_size(learning_rate, self.updates, warmup)
     }
 
     /// The update after which this row ends.
     fn end_of_row(&self) -> u64 {
-        let every = self.settings.updates_per_row;
-        let next = (self.updates / every + 1) * every;
-        self.settings.most_updates.map_or(next, |most| next.min(most).max(self.updates + 1))
+        let (every, updates) = (self.settings.updates_per_row, self.descent.updates());
+        let next = (updates / every + 1) * every;
+        self.settings.most_updates.map_or(next, |most| next.min(most).max(updates + 1))
     }
 
-    /// One update. Adds to the row what it has to tell.
-    fn update(&mut self) -> Result<(), MethodError> {
-        let (epoch, batch) = (self.updates / self.batches(), self.updates % self.batches());
-        let samples = self.data.training.len();
-        let start = batch as usize * self.settings.batch_size;
-        let end = (start + self.settings.batch_size).min(samples);
-        let chosen = &self.order.of_epoch(epoch)[start..end];
-        let training = &self.data.training;
-        let inputs: Vec<&[u8]> =
-            chosen.iter().map(|&sample| training.input(sample as usize)).collect();
-        let labels: Vec<u8> =
-            chosen.iter().map(|&sample| training.label(sample as usize)).collect();
-        let learning_rate = self.learning_rate();
-        let random = Random { seed: self.settings.seed, step: self.updates, first: 0 };
-        let batch = Batch { inputs: &inputs, labels: &labels };
-        let learnt = self
-            .learner
-            .step(&batch, learning_rate as f32, random)
-            .map_err(|source| MethodError::Diverged { update: self.updates + 1, source })?;
-        self.updates += 1;
+    /// The summed gradient of the next batch.
+    fn gradient(&mut self, rank: &Rank<'_>) -> Result<Vec<f32>, MethodError> {
+        let Synchronous { settings, shards, merge, descent, row, .. } = self;
+        let theta = descent.theta();
+        let number = descent.updates();
+        let notes = rank.crew.install(|| {
+            shards.par_iter_mut().map(|shard| shard.prepare(theta)).collect::<Result<Vec<_>, _>>()
+        })?;
+        if settings.updates_per_note.is_some_and(|every| number.is_multiple_of(every)) {
+            let notes = gather_by_worker(rank, settings.workers, notes)?;
+            shards.iter_mut().for_each(|shard| shard.hear(&notes));
+        }
+        let gradients = rank.crew.install(|| {
+            let each = shards.par_iter_mut().map(|shard| shard.differentiate(theta));
+            each.collect::<Result<Vec<_>, _>>()
+        })?;
+        let mine = gradients.into_iter().map(|(gradient, _)| gradient).collect();
+        let began = Instant::now();
+        let add = |sum: &mut [f32], more: &[f32]| descent.add(sum, more);
+        let sum = merge.merge(rank, settings.workers, mine, &add)?;
+        if rank.comm.size() > 1 {
+            row.communicate_seconds += began.elapsed().as_secs_f64();
+        }
+        Ok(sum)
+    }
+
+    /// One update. Returns the length of the batch's mean gradient.
+    fn update(&mut self, rank: &Rank<'_>) -> Result<f64, MethodError> {
+        let samples = (self.settings.samples)(self.descent.updates());
+        let gradient = self.gradient(rank)?;
+        let learning_rate = self.descent.learning_rate();
+        let number = self.descent.updates() + 1;
+        let tally = self
+            .descent
+            .step(&gradient, samples, 1.0)
+            .map_err(|source| MethodError::Diverged { update: number, source })?;
         let row = &mut self.row;
-        row.samples += labels.len() as u64;
         row.updates += 1;
         row.learning_rate = Some(learning_rate);
-        row.loss = Some(row.loss.unwrap_or_default() + learnt.loss);
-        row.lost_updates = Some(row.lost_updates.unwrap_or_default() + learnt.tally.lost);
-        row.attempted_updates =
-            Some(row.attempted_updates.unwrap_or_default() + learnt.tally.attempted);
-        Ok(())
+        row.lost_updates = Some(row.lost_updates.unwrap_or_default() + tally.lost);
+        row.attempted_updates = Some(row.attempted_updates.unwrap_or_default() + tally.attempted);
+        Ok(length(&gradient) / samples as f64)
     }
-}
-
-/// The length of a vector.
-fn length(vector: impl Iterator<Item = f32>) -> f64 {
-    vector.fold(0.0, |sum, x| sum + f64::from(x) * f64::from(x)).sqrt()
 }
 
 impl Method for Synchronous {
@@ -154,41 +149,43 @@ impl Method for Synchronous {
         };
         let mut began = Instant::now();
         let end = self.end_of_row();
-        while self.updates + 1 < end {
-            self.update()?;
-            if self.updates.is_multiple_of(PULSE) {
+        while self.descent.updates() + 1 < end {
+            self.update(rank)?;
+            if self.descent.updates().is_multiple_of(PULSE) {
                 let pulse = agree()?;
                 self.row.update_seconds += began.elapsed().as_secs_f64();
                 began = Instant::now();
                 if pulse.stop || pulse.checkpoint {
-                    self.theta = self.learner.theta();
                     return Ok(Interval { pulse, is_partial: true, ..Interval::default() });
                 }
             }
         }
         // What the last step of a row did stands for all of them.
-        let before = self.learner.theta();
-        self.update()?;
-        self.theta = self.learner.theta();
+        let before = self.descent.theta().to_vec();
+        let gradient_norm = self.update(rank)?;
+        let report = reported(rank, self.settings.workers, &mut self.shards)?;
         let mut row = std::mem::take(&mut self.row);
-        let batch = row.samples as f64 / row.updates as f64;
-        row.gradient_norm = Some(length(self.learner.gradient().into_iter()) / batch);
-        row.parameter_norm = length(self.theta.iter().copied());
-        let step = length(self.theta.iter().zip(&before).map(|(after, before)| after - before));
-        row.update_ratio = (row.parameter_norm > 0.0).then(|| step / row.parameter_norm);
-        row.loss = row.loss.map(|sum| sum / row.samples as f64);
-        row.update_seconds += began.elapsed().as_secs_f64();
-        row.idle_fraction = 1.0 - 1.0 / rank.crew.threads() as f64;
+        write_report(&report, &mut row);
+        let theta = self.descent.theta();
+        row.gradient_norm = Some(gradient_norm);
+        row.parameter_norm = length(theta);
+        let step: Vec<f32> =
+            theta.iter().zip(&before).map(|(after, before)| after - before).collect();
+        row.update_ratio = (row.parameter_norm > 0.0).then(|| length(&step) / row.parameter_norm);
+        row.update_seconds += began.elapsed().as_secs_f64() - row.communicate_seconds;
+        let busy = self.shards.len().min(rank.crew.threads());
+        row.idle_fraction = 1.0 - busy as f64 / rank.crew.threads() as f64;
         row.pulse = agree()?;
+        row.sent_by_others = sent_by_others(rank, &mut self.sent)?;
         Ok(row)
     }
 
     fn theta(&self) -> &[f32] {
-        &self.theta
+        self.descent.theta()
     }
 
     fn codes(&self) -> Option<Vec<u8>> {
-        Some(self.learner.codes().to_vec())
+        self.descent.codes()
     }
 
     fn statistics(&self) -> &Statistics {
@@ -196,104 +193,31 @@ impl Method for Synchronous {
     }
 
     fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
-        let vectors = self.learner.memory();
-        Ok((rank.comm.rank() == 0).then(|| MethodState {
-            vectors: vectors.into_iter().map(|(name, values)| (name.to_owned(), values)).collect(),
-            doubles: Vec::new(),
-            bytes: Vec::new(),
-            statistics: Vec::new(),
-            numbers: vec![
-                ("updates".into(), self.updates.to_string()),
-                ("row.samples".into(), self.row.samples.to_string()),
-                ("row.updates".into(), self.row.updates.to_string()),
-                ("row.loss".into(), format!("{:?}", self.row.loss.unwrap_or_default())),
-                ("row.lost".into(), self.row.lost_updates.unwrap_or_default().to_string()),
-                (
-                    "row.attempted".into(),
-                    self.row.attempted_updates.unwrap_or_default().to_string(),
-                ),
-            ],
-        }))
+        let mut state = MethodState::default();
+        self.descent.save("", &mut state);
+        save_shards(rank, self.settings.workers, &self.shards, &mut state)?;
+        self.merge.save(rank, &mut state)?;
+        let Interval { updates, lost_updates, attempted_updates, .. } = self.row;
+        for (name, number) in [
+            ("row.updates", updates),
+            ("row.lost", lost_updates.unwrap_or_default()),
+            ("row.attempted", attempted_updates.unwrap_or_default()),
+        ] {
+            state.numbers.push((name.into(), number.to_string()));
+        }
+        Ok((rank.comm.rank() == 0).then_some(state))
     }
 
-    fn restore(&mut self, state: &MethodState) -> Result<(), MethodError> {
-        let memory = self.learner.memory();
-        let vectors = memory
-            .iter()
-            .map(|(name, values)| Ok((*name, state.vector(name, values.len())?)))
-            .collect::<Result<Vec<_>, MethodError>>()?;
-        self.learner.restore(&vectors);
-        self.theta = self.learner.theta();
-        self.updates = state.whole_number("updates")?;
+    fn restore(&mut self, rank: &Rank<'_>, state: &MethodState) -> Result<(), MethodError> {
+        self.descent.restore("", state)?;
+        restore_shards(rank, &mut self.shards, state)?;
+        self.merge.restore(state)?;
         self.row = Interval {
-            samples: state.whole_number("row.samples")?,
             updates: state.whole_number("row.updates")?,
-            loss: Some(state.whole_number("row.loss")?),
             lost_updates: Some(state.whole_number("row.lost")?),
             attempted_updates: Some(state.whole_number("row.attempted")?),
             ..Interval::default()
         };
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::arithmetic::Activation;
-    use crate::dataset::{Split, load};
-    use crate::network::{Initial, initial_theta};
-
-    fn method(updates_per_row: u64, most_updates: Option<u64>) -> Synchronous {
-        let settings = SynchronousSettings {
-            seed: 1,
-            batch_size: 300,
-            learning_rate: 0.1,
-            learning_rate_schedule: Schedule::Constant,
-            warmup: 4,
-            learner: LearnerSettings::default(),
-            updates_per_row,
-            most_updates,
-        };
-        let plain = Architecture::perceptron(64, vec![8], 10);
-        let architecture = Architecture { activation: Activation::Relu, ..plain };
-        let theta = initial_theta(&architecture, Initial::He, 1);
-        let data = load("synthetic", Split::Validation, None).unwrap();
-        Synchronous::new(settings, data, &architecture, &theta)
-    }
-
-    #[test]
-    fn an_epoch_takes_every_sample_once_and_its_last_batch_is_smaller() {
-        let mut method = method(14, None);
-        assert_eq!(method.batches(), 14);
-        (0..13).for_each(|_| method.update().unwrap());
-        assert_eq!((method.row.samples, method.row.updates), (3900, 13));
-        method.update().unwrap();
-        assert_eq!((method.row.samples, method.row.updates), (4000, 14));
-    }
-
-    #[test]
-    fn rows_end_at_multiples_of_their_length_and_at_the_end_of_the_run() {
-        let mut short = method(5, Some(12));
-        let mut ends = Vec::new();
-        while short.updates < 12 {
-            ends.push(short.end_of_row());
-            short.updates = short.end_of_row();
-        }
-        assert_eq!(ends, [5, 10, 12]);
-        short.updates = 7;
-        assert_eq!(short.end_of_row(), 10);
-    }
-
-    #[test]
-    fn the_step_size_warms_up() {
-        let mut method = method(5, None);
-        let rates: Vec<f64> = (0..6)
-            .map(|update| {
-                method.updates = update;
-                method.learning_rate()
-            })
-            .collect();
-        assert_eq!(rates, [0.025, 0.05, 0.075_000_000_000_000_01, 0.1, 0.1, 0.1]);
     }
 }

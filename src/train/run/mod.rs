@@ -90,7 +90,7 @@ impl<'a> Run<'a> {
                 checkpoint.every_seconds.is_some_and(|every| clock.is_checkpoint_due(every));
             Pulse { wall_seconds: clock.seconds(), stop: stop_requested(), checkpoint: by_time }
         })?;
-        let bytes_sent = self.rank.comm.bytes_sent() - sent;
+        let bytes_sent = self.rank.comm.bytes_sent() - sent + interval.sent_by_others;
         let pulse = interval.pulse;
         if interval.is_partial {
             self.counters.wall_seconds = pulse.wall_seconds;

@@ -1,0 +1,162 @@
+//! The keys of `[method]` that every gradient method has, and what they build.
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::DataSet;
+use crate::experiment::validate::{require, zero_or_more};
+use crate::experiment::{Experiment, ExperimentError, Plan};
+use crate::method::gradient::{Descent, Pace, Rule, SampleSettings, SampleShard, Shard};
+use crate::method::{Method, MethodError, Rank};
+use crate::task::Task;
+
+/// The keys that all gradient methods have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LearningSection {
+    /// Logical workers, whatever the number of ranks.
+    pub workers: usize,
+    /// Samples of an update, all workers together.
+    pub batch_size: usize,
+    /// Samples whose gradients are computed together; 0 for all that a worker has.
+    pub microbatch: usize,
+    /// Pull of the weights towards zero.
+    pub weight_decay: f64,
+}
+
+impl Default for LearningSection {
+    fn default() -> Self {
+        LearningSection { workers: 1, batch_size: 32, microbatch: 0, weight_decay: 0.0 }
+    }
+}
+
+/// More workers than this are a mistake.
+const MOST_WORKERS: usize = 65_536;
+
+impl LearningSection {
+    /// Checks what does not need the data.
+    pub(in crate::experiment) fn check(&self) -> Result<(), ExperimentError> {
+        zero_or_more("method.weight_decay", self.weight_decay)?;
+        require(self.batch_size > 0, "method.batch_size", 0, "at least 1")?;
+        let workers = self.workers;
+        let holds = (1..=MOST_WORKERS).contains(&workers);
+        require(holds, "method.workers", workers, &format!("from 1 to {MOST_WORKERS}"))?;
+        let shared =
+            format!("at least method.batch_size, which is {}, so at most that", self.batch_size);
+        require(workers <= self.batch_size, "method.workers", workers, &shared)
+    }
+}
+
+/// What the keys of one gradient method stand for.
+pub trait LearningKeys {
+    /// Checks what does not need the task.
+    ///
+    /// # Errors
+    /// If a value makes no sense.
+    fn check(
+        &self,
+        _experiment: &Experiment,
+        _learning: &LearningSection,
+    ) -> Result<(), ExperimentError> {
+        Ok(())
+    }
+
+    /// The method before its first update. Collective.
+    ///
+    /// # Errors
+    /// If it cannot be set up.
+    fn build(&self, setup: &LearningSetup<'_>) -> Result<Box<dyn Method>, MethodError>;
+
+    /// What crosses between ranks, for `es-train check`.
+    fn sends(&self, learning: &LearningSection, parameters: usize) -> String;
+}
+
+/// What a gradient method is built from, beside its own keys.
+pub struct LearningSetup<'a> {
+    /// The whole experiment.
+    pub experiment: &'a Experiment,
+    /// The keys that all gradient methods have.
+    pub learning: &'a LearningSection,
+    /// What is known of the policy.
+    pub plan: &'a Plan,
+    /// The task.
+    pub task: &'a Task,
+    /// The parameters to start from (P).
+    pub theta: Vec<f32>,
+    /// One rank of the job.
+    pub rank: &'a Rank<'a>,
+}
+
+impl LearningSetup<'_> {
+    /// The numbers of this rank's workers.
+    pub fn mine(&self) -> impl Iterator<Item = usize> + use<> {
+        (self.rank.comm.rank()..self.learning.workers).step_by(self.rank.comm.size())
+    }
+
+    /// The shards of this rank's workers, in worker order.
+    ///
+    /// # Errors
+    /// If they cannot be made.
+    pub fn shards(&self) -> Result<Vec<Box<dyn Shard>>, MethodError> {
+        let settings = self.samples();
+        let shard = |worker| Box::new(SampleShard::new(settings.clone(), worker)) as Box<dyn Shard>;
+        Ok(self.mine().map(shard).collect())
+    }
+
+    /// What the shards of a data set have in common.
+    pub fn samples(&self) -> SampleSettings {
+        let data: &std::sync::Arc<DataSet> = self.task.data().expect("the task is a data set");
+        SampleSettings {
+            seed: self.experiment.seed,
+            workers: self.learning.workers,
+            batch_size: self.learning.batch_size,
+            microbatch: self.learning.microbatch,
+            data: data.clone(),
+            architecture: self.plan.policy.architecture.clone(),
+        }
+    }
+
+    /// How the step size goes.
+    pub fn pace(&self) -> Pace {
+        let optimizer = &self.experiment.optimizer;
+        Pace {
+            learning_rate: optimizer.learning_rate,
+            schedule: optimizer.schedule.clone(),
+            warmup: optimizer.warmup,
+            warmup_from: 0.0,
+        }
+    }
+
+    /// Theta before its first step, and how it steps: by sgd in the experiment's number formats, by
+    /// another optimizer in single precision. `stream` tells apart what steps by itself.
+    pub fn descent(&self, pace: Pace, stream: u64) -> Descent {
+        let Self { experiment, plan, theta, .. } = self;
+        let seed = experiment.seed ^ stream;
+        let architecture = &plan.policy.architecture;
+        if experiment.optimizer.name == "sgd" {
+            let learner = architecture.learner(experiment.learner_settings(), theta);
+            return Descent::in_format(seed, pace, learner);
+        }
+        let tensors = architecture.layout().tensors;
+        let weights = tensors.into_iter().filter(|tensor| tensor.shape.len() == 2);
+        let decays = self.learning.weight_decay > 0.0;
+        let rule = Rule {
+            optimizer: experiment.optimizer_rule(),
+            weight_decay: self.learning.weight_decay,
+            decayed: weights.filter(|_| decays).map(|tensor| tensor.range).collect(),
+            longest: None,
+        };
+        Descent::by_rule(seed, pace, rule, theta.clone())
+    }
+
+    /// Updates of a row of `progress.csv`.
+    pub fn updates_per_row(&self) -> u64 {
+        let batch = self.learning.batch_size as u64;
+        let batches = (self.plan.samples as u64).div_ceil(batch);
+        let evaluation = &self.experiment.evaluation;
+        evaluation
+            .every
+            .or(evaluation.every_samples.map(|samples| samples.div_ceil(batch)))
+            .or(evaluation.every_epochs.map(|epochs| epochs * batches))
+            .unwrap_or(batches)
+    }
+}
