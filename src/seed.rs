@@ -67,6 +67,8 @@ pub enum Purpose {
     /// The random play that a reference batch is taken from; the generation is the episode, the member
     /// the step.
     ReferenceBatch = 40,
+    /// How a compressed gradient is rounded; the generation is the update, the member the worker.
+    Compression = 60,
 }
 
 /// The golden ratio in 64 bits, the increment of SplitMix64: it keeps an input of zeros from
@@ -108,7 +110,7 @@ pub const fn derive(seed: u64, purpose: Purpose, generation: u64, member: u64, i
 mod tests {
     use super::*;
 
-    const PURPOSES: [Purpose; 18] = [
+    const PURPOSES: [Purpose; 19] = [
         Purpose::Initial,
         Purpose::Perturbation,
         Purpose::Episode,
@@ -127,6 +129,7 @@ mod tests {
         Purpose::Candidate,
         Purpose::MemberSamples,
         Purpose::ReferenceBatch,
+        Purpose::Compression,
     ];
 
     #[test]
@@ -151,7 +154,7 @@ mod tests {
     #[test]
     fn the_numbers_of_the_purposes_are_pinned() {
         let numbers: Vec<u64> = PURPOSES.iter().map(|&purpose| purpose as u64).collect();
-        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 20, 21, 22, 30, 40]);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 20, 21, 22, 30, 40, 60]);
     }
 
     #[test]

@@ -21,13 +21,13 @@ use super::resume::prepare_in;
 use super::signals::Signals;
 use super::train::{Prepared, run_on};
 use super::{FAILED, Failure, INTERRUPTED, PlaceArguments, ToolArguments};
-use crate::comm::Solo;
+use crate::comm::{InProcess, Solo, run_in_process};
 use crate::record::{RunDirectory, Summary, figure, plural};
 use crate::train::default_threads;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct SweepArguments {
-    /// The sweep file: base, seeds, thresholds, [variants], [grid] and evaluate_in (see the README).
+    /// The sweep file: base, seeds, ranks, thresholds, [variants], [grid] and evaluate_in (see the README).
     #[arg(value_name = "SWEEP.toml")]
     file: PathBuf,
     /// Runs at a time, each with its share of the cores [default: one a core].
@@ -123,7 +123,7 @@ fn run_cell(
     if RunDirectory::summary(&path).is_some() {
         return Ok("finished before".to_owned());
     }
-    let code = run_on(&Solo, place, signals, || {
+    let prepare = || {
         if RunDirectory::holds_run(&path) {
             let prepared = prepare_in(&path, &[], &place.tools)?;
             return Ok(prepared.map(|prepared| Prepared { announce: false, ..prepared }));
@@ -140,7 +140,15 @@ fn run_cell(
             task: None,
             announce: false,
         }))
-    })?;
+    };
+    let code = match cell.ranks {
+        None | Some(1) => run_on(&Solo, place, signals, prepare)?,
+        Some(ranks) => {
+            let body = |comm: &InProcess| run_on(comm, place, signals, &prepare);
+            let failed = |rank, reason| Failure::failed(format!("rank {rank} failed: {reason}"));
+            run_in_process(ranks, body, failed).into_iter().collect::<Result<Vec<_>, _>>()?[0]
+        }
+    };
     match code {
         0 => Ok(RunDirectory::summary(&path).map_or("finished".to_owned(), |s| outcome(&s))),
         INTERRUPTED => Ok("stopped; the same command goes on with it".to_owned()),

@@ -53,6 +53,32 @@ pub struct Evaluated {
 /// # Errors
 /// If the file cannot be read, is another table, or has text where a number belongs.
 pub fn evaluations(path: &Path) -> Result<Vec<Evaluated>, RecordError> {
+    let mut found = Vec::new();
+    each_row(path, |line| {
+        found.extend(line.evaluated()?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Payload bytes over all ranks in the table at `path`, its rows added up.
+///
+/// # Errors
+/// As [`evaluations`].
+pub fn bytes_sent(path: &Path) -> Result<u64, RecordError> {
+    let mut sum = 0;
+    each_row(path, |line| {
+        sum += line.number::<u64>("bytes_sent")?.unwrap_or_default();
+        Ok(())
+    })?;
+    Ok(sum)
+}
+
+/// Shows every whole row to `look`.
+fn each_row(
+    path: &Path,
+    mut look: impl FnMut(&Line<'_>) -> Result<(), String>,
+) -> Result<(), RecordError> {
     let text = std::fs::read_to_string(path).map_err(RecordError::io(path, "read"))?;
     let wrong = |reason: String| RecordError::Table { path: path.to_owned(), reason };
     // No cell of ours has a comma or a line break in it.
@@ -61,16 +87,14 @@ pub fn evaluations(path: &Path) -> Result<Vec<Evaluated>, RecordError> {
     if header[0] != "generation" {
         return Err(wrong("its first column is not generation, as that of progress.csv is".into()));
     }
-    let mut found = Vec::new();
     for (number, line) in lines.enumerate() {
         let cells: Vec<&str> = line.split(',').collect();
         if cells.len() != header.len() {
             break;
         }
-        let line = Line { number: number + 1, header: &header, cells: &cells };
-        found.extend(line.evaluated().map_err(wrong)?);
+        look(&Line { number: number + 1, header: &header, cells: &cells }).map_err(wrong)?;
     }
-    Ok(found)
+    Ok(())
 }
 
 /// A row of the table, its cells found by their columns.

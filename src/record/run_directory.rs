@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::atomic::remove_partial_files;
-use super::evaluations::evaluations;
+use super::evaluations::{bytes_sent, evaluations};
 use super::{
     Checkpoint, Evaluated, PolicyFile, ProgressCsv, RecordError, Recorder, Row, RunInfo, Summary,
     Work, operations_csv, write_atomically,
@@ -184,6 +184,14 @@ impl RunDirectory {
     /// If its table is missing or damaged.
     pub fn evaluations(path: &Path) -> Result<Vec<Evaluated>, RecordError> {
         evaluations(&path.join(PROGRESS))
+    }
+
+    /// Payload bytes that all ranks have sent, rows added up.
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    pub fn bytes_sent(path: &Path) -> Result<u64, RecordError> {
+        bytes_sent(&path.join(PROGRESS))
     }
 
     /// Whether this directory holds a run.

@@ -13,6 +13,9 @@ use crate::experiment::{Experiment, ExperimentError, Source, TaskSection};
 use crate::record::RunDirectory;
 use crate::task::Task;
 
+/// More ranks than this in one process are a mistake.
+const MOST_RANKS: usize = 4096;
+
 /// A sweep file as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +24,8 @@ struct Written {
     base: OneOrMore,
     /// Seeds; without any, each experiment's own.
     seeds: Option<Vec<u64>>,
+    /// Ranks inside the process of each run, or several numbers of them to try.
+    ranks: Option<Counts>,
     /// Returns or errors to which the way is measured; without any, each experiment's own.
     thresholds: Option<Thresholds>,
     /// Formats in which policies that were trained in single precision are judged as well.
@@ -36,6 +41,13 @@ struct Written {
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
+enum Counts {
+    One(usize),
+    More(Vec<usize>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
 enum OneOrMore {
     One(PathBuf),
     More(Vec<PathBuf>),
@@ -46,6 +58,8 @@ pub(super) struct SweepFile {
     bases: Vec<(PathBuf, Source)>,
     path: PathBuf,
     seeds: Vec<u64>,
+    /// Empty for runs of one rank.
+    ranks: Vec<usize>,
     thresholds: Option<Thresholds>,
     /// Formats in which policies that were trained in single precision are judged as well.
     pub evaluate_in: Vec<Format>,
@@ -67,11 +81,14 @@ impl Variant {
 }
 
 /// One run of a sweep.
+#[derive(Clone)]
 pub(super) struct Cell {
     /// Its directory below the sweep's.
     pub name: String,
     /// What it runs.
     pub experiment: Experiment,
+    /// Ranks that run it.
+    pub ranks: Option<usize>,
     /// Returns or errors to which the way is measured.
     pub thresholds: Vec<f64>,
     /// Its experiment file, as the sweep names it.
@@ -95,7 +112,7 @@ impl SweepFile {
                 return wrong(format!("this is an experiment file; `es-train train {file}`"));
             }
             wrong(format!(
-                "not a sweep file (base, seeds, thresholds, evaluate_in, [variants] and \
+                "not a sweep file (base, seeds, ranks, thresholds, evaluate_in, [variants] and \
                  [grid])\n{error}"
             ))
         })?;
@@ -142,13 +159,23 @@ impl SweepFile {
             return Err(wrong("seeds is empty: name one or more, or leave it out".into()));
         }
         let seeds = written.seeds.unwrap_or_default();
+        let ranks = match written.ranks {
+            None => Vec::new(),
+            Some(Counts::One(ranks)) => vec![ranks],
+            Some(Counts::More(ranks)) => ranks,
+        };
+        if ranks.iter().any(|ranks| !(1..=MOST_RANKS).contains(ranks)) {
+            return Err(wrong(format!(
+                "ranks = {ranks:?}: expected numbers from 1 to {MOST_RANKS}"
+            )));
+        }
         let thresholds = written.thresholds;
         if let Some(thresholds) = &thresholds {
             let names: Vec<&str> = bases.iter().map(|(_, source)| source.name()).collect();
             thresholds.check(&names).map_err(wrong)?;
         }
         let (path, evaluate_in) = (path.to_owned(), written.evaluate_in);
-        Ok(SweepFile { bases, path, seeds, thresholds, evaluate_in, variants, grid })
+        Ok(SweepFile { bases, path, seeds, ranks, thresholds, evaluate_in, variants, grid })
     }
 
     /// A failure of a cell, with the sweep file and the variant that it comes from.
@@ -226,6 +253,10 @@ impl SweepFile {
                 }
             }
         }
+        if !self.ranks.is_empty() {
+            let on = |cell: &Cell| self.ranks.iter().map(|&ranks| cell.on(ranks)).collect();
+            cells = cells.iter().flat_map::<Vec<Cell>, _>(on).collect();
+        }
         for cell in &mut cells {
             let own = self.thresholds.as_ref().and_then(|thresholds| thresholds.of(&cell.stem()));
             if let Some(own) = own {
@@ -298,6 +329,7 @@ fn cell(
         name,
         thresholds: experiment.stop.threshold().into_iter().collect(),
         experiment,
+        ranks: None,
         base: path.display().to_string(),
         values: variant
             .map(|variant| ("variant".to_owned(), variant.name.clone()))
@@ -321,6 +353,17 @@ fn file_name(value: &Value) -> String {
 }
 
 impl Cell {
+    /// The same on so many ranks.
+    fn on(&self, ranks: usize) -> Cell {
+        let mut cell = self.clone();
+        let (name, seed) = self.name.rsplit_once("-seed").unwrap_or((&self.name, ""));
+        cell.name = format!("{name}-ranks={ranks}-seed{seed}");
+        cell.ranks = Some(ranks);
+        cell.values.push(("ranks".to_owned(), ranks.to_string()));
+        cell.command += &format!(" --ranks {ranks}");
+        cell
+    }
+
     /// The name of its experiment file.
     pub fn stem(&self) -> String {
         Path::new(&self.base).file_stem().unwrap_or_default().to_string_lossy().into_owned()

@@ -17,6 +17,8 @@ pub(super) struct Run<'a> {
 pub(super) struct Finished {
     pub summary: Summary,
     evaluations: Vec<Evaluated>,
+    /// Payload over all ranks.
+    pub bytes_sent: u64,
 }
 
 /// A way to count what training costs.
@@ -82,7 +84,8 @@ pub(super) fn read<'a>(out: &Path, cells: &'a [Cell]) -> Result<Vec<Run<'a>>, Fa
         // An evaluation in which an episode had no return ends no run, and counts for nothing here.
         let episodes = cell.experiment.evaluation.episodes;
         evaluations.retain(|evaluated| evaluated.episodes.is_none_or(|played| played == episodes));
-        Ok(Run { cell, finished: Some(Finished { summary, evaluations }) })
+        let bytes_sent = RunDirectory::bytes_sent(&path)?;
+        Ok(Run { cell, finished: Some(Finished { summary, evaluations, bytes_sent }) })
     };
     cells.iter().map(read).collect()
 }

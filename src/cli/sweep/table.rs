@@ -6,7 +6,7 @@ use super::runs::{Measure, Run};
 use crate::cli::Failure;
 use crate::record::{Summary, write_atomically};
 
-const RESULTS: [&str; 24] = [
+const RESULTS: [&str; 25] = [
     "seed",
     "env",
     "solved",
@@ -31,6 +31,7 @@ const RESULTS: [&str; 24] = [
     "wall_seconds_to_threshold",
     "parameters",
     "architecture",
+    "bytes_sent",
 ];
 
 /// Writes the table and returns how many runs are in it.
@@ -89,5 +90,6 @@ fn results(run: &Run<'_>, summary: &Summary) -> [String; RESULTS.len()] {
         wall_seconds,
         summary.parameters.map_or(String::new(), |parameters| parameters.to_string()),
         summary.architecture.clone().unwrap_or_default(),
+        run.finished.as_ref().map_or(String::new(), |of_run| of_run.bytes_sent.to_string()),
     ]
 }

@@ -301,6 +301,18 @@ pub const KEYS: &[Key] = &[
         "how gradients are summed over ranks: exact (the same bits for any number) or ring [default: \"exact\"]",
     ),
     key(
+        "method.compression",
+        "a compression, such as \"qsgd:4,512\"",
+        "",
+        "gradients in fewer bytes: none, qsgd:BITS,BUCKET, one-bit, top-k:SHARE, power-sgd:RANK, natural, tern-grad [default: none]",
+    ),
+    key(
+        "method.error_feedback",
+        FLAG,
+        "",
+        "add what a compression loses to the worker's next gradient [default: as the compression needs it]",
+    ),
+    key(
         "method.reference_batch",
         COUNT,
         "",

@@ -6,9 +6,11 @@
 //! | `descent.rs` | theta, and how it steps |
 //! | `merge/` | how workers' gradients become one |
 //! | `together.rs` | what workers tell each other, wherever they are |
+//! | `compression/` | gradients in fewer bytes |
 //! | `tree.rs` | the order of sums |
 //! | others | one file a method |
 
+pub mod compression;
 mod descent;
 pub mod merge;
 mod order;

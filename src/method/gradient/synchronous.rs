@@ -211,7 +211,7 @@ impl Method for Synchronous {
     fn restore(&mut self, rank: &Rank<'_>, state: &MethodState) -> Result<(), MethodError> {
         self.descent.restore("", state)?;
         restore_shards(rank, &mut self.shards, state)?;
-        self.merge.restore(state)?;
+        self.merge.restore(rank, state)?;
         self.row = Interval {
             updates: state.whole_number("row.updates")?,
             lost_updates: Some(state.whole_number("row.lost")?),

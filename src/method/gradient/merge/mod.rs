@@ -1,9 +1,13 @@
 //! How the gradients of all workers become one, the same on every rank.
 
+mod compressed;
 mod exact;
+mod power_sgd;
 mod ring;
 
+pub use compressed::Compressed;
 pub use exact::Exact;
+pub use power_sgd::PowerSgd;
 pub use ring::Ring;
 
 use crate::comm::CommError;
@@ -39,7 +43,7 @@ pub trait Merge: Send {
     ///
     /// # Errors
     /// If something is missing.
-    fn restore(&mut self, _state: &MethodState) -> Result<(), MethodError> {
+    fn restore(&mut self, _rank: &Rank<'_>, _state: &MethodState) -> Result<(), MethodError> {
         Ok(())
     }
 }
