@@ -4,7 +4,7 @@
 #[path = "conformance/communicator.rs"]
 mod communicator;
 
-use es_train::comm::{Solo, run_in_process};
+use es_train::comm::{Linked, Solo, run_in_process};
 
 #[test]
 fn a_single_rank_conforms() {
@@ -13,11 +13,14 @@ fn a_single_rank_conforms() {
 
 #[test]
 fn ranks_in_one_process_conform() {
-    for size in [1, 2, 3, 7, 64] {
+    for (size, link) in [(1, None), (2, None), (3, Some("100,1")), (7, None), (64, None)] {
         let results = run_in_process(
             size,
             |comm| {
-                communicator::check(comm);
+                match link {
+                    None => communicator::check(comm),
+                    Some(link) => communicator::check(&Linked::new(comm, link.parse()?)),
+                }
                 Ok::<(), String>(())
             },
             |rank, reason| format!("rank {rank}: {reason}"),

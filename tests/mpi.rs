@@ -66,7 +66,7 @@ fn untimed(run: &Path) -> Vec<Vec<String>> {
 }
 
 /// Flags of the experiments whose bits are compared.
-const EXPERIMENTS: [(&str, &[&str]); 6] = [
+const EXPERIMENTS: [(&str, &[&str]); 8] = [
     ("cartpole", &["--env", "CartPole-v1", "--set", "policy.hidden=[16]"]),
     (
         "pendulum normalised",
@@ -95,6 +95,18 @@ const EXPERIMENTS: [(&str, &[&str]); 6] = [
         ],
     ),
     ("wide auto", &["--env", "CartPole-v1", "--set", "policy.hidden=[128,128]"]),
+    ("shared batches", &["--dataset", "synthetic", "--set", "method.workers=4"]),
+    (
+        "compressed gradients",
+        &[
+            "--dataset",
+            "synthetic",
+            "--set",
+            "method.workers=4",
+            "--set",
+            "method.compression=top-k:0.05",
+        ],
+    ),
     ("adaptive cap", &["--env", "Acrobot-v1", "--set", "method.episode_cap=adaptive"]),
 ];
 

@@ -2,18 +2,18 @@
 
 use std::process::ExitCode;
 
-use super::{Failure, complain};
-use crate::comm::{Communicator, Solo, launch, mpi, run_in_process};
+use super::{Failure, PlaceArguments, complain};
+use crate::comm::{Communicator, Linked, Solo, launch, mpi, run_in_process};
 
 /// Runs `body` on every rank of the job that the user asked for.
 ///
 /// `body` returns an exit code that all ranks agree on, or fails on this rank alone; a rank that
 /// fails ends the job.
 pub(super) fn on_all_ranks(
-    ranks: Option<usize>,
+    place: &PlaceArguments,
     body: impl Fn(&dyn Communicator) -> Result<u8, Failure> + Sync,
 ) -> ExitCode {
-    match (launch::launcher(), ranks) {
+    match (launch::launcher(), place.ranks) {
         (Some(launcher), Some(_)) => complain_once(&Failure::usage(format!(
             "--ranks runs ranks inside one process, but {} says that {} processes were started; \
              leave --ranks out under mpirun or srun",
@@ -23,7 +23,11 @@ pub(super) fn on_all_ranks(
         (None, None | Some(1)) => finish(body(&Solo)),
         (None, Some(size)) => {
             let failed = |rank, reason| Failure::failed(format!("rank {rank} failed: {reason}"));
-            let results = run_in_process(size, |comm| body(comm), failed);
+            let behind_link = |comm: &dyn Communicator| match place.link {
+                None => body(comm),
+                Some(link) => body(&Linked::new(comm, link)),
+            };
+            let results = run_in_process(size, |comm| behind_link(comm), failed);
             // The rank at fault says only why; those that waited for it also say who.
             let failed = |result: &Result<u8, Failure>| match result {
                 Ok(_) => 0,

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use es_envs::Tools;
 
+use crate::comm::Link;
 use crate::experiment::{Experiment, ExperimentError};
 use crate::task::Task;
 use crate::train::TrainError;
@@ -107,6 +108,10 @@ struct PlaceArguments {
     /// Ranks inside this process, each with its own threads; not with mpirun.
     #[arg(long, value_name = "N", value_parser = positive)]
     ranks: Option<usize>,
+    /// Let messages between these ranks take the time of a network: microseconds of latency and gigabits a
+    /// second, such as 20,10. Never changes a result.
+    #[arg(long, value_name = "LATENCY_US,GBIT", requires = "ranks")]
+    link: Option<Link>,
     /// Print nothing but the run directory, errors and warnings.
     #[arg(short, long)]
     quiet: bool,

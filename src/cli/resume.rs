@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &ResumeArguments) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return complain(&error.into()),
     };
-    job::on_all_ranks(arguments.place.ranks, |comm| {
+    job::on_all_ranks(&arguments.place, |comm| {
         run_on(comm, &arguments.place, &signals, || prepare(arguments))
     })
 }

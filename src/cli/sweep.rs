@@ -21,13 +21,13 @@ use super::resume::prepare_in;
 use super::signals::Signals;
 use super::train::{Prepared, run_on};
 use super::{FAILED, Failure, INTERRUPTED, PlaceArguments, ToolArguments};
-use crate::comm::{InProcess, Solo, run_in_process};
+use crate::comm::{InProcess, Linked, Solo, run_in_process};
 use crate::record::{RunDirectory, Summary, figure, plural};
 use crate::train::default_threads;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct SweepArguments {
-    /// The sweep file: base, seeds, ranks, thresholds, [variants], [grid] and evaluate_in (see the README).
+    /// The sweep file: base, seeds, ranks, link, thresholds, [variants], [grid] and evaluate_in (see the README).
     #[arg(value_name = "SWEEP.toml")]
     file: PathBuf,
     /// Runs at a time, each with its share of the cores [default: one a core].
@@ -51,6 +51,7 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     let place = PlaceArguments {
         threads: Some((cores / jobs).max(1)),
         ranks: None,
+        link: sweep.link,
         quiet: true,
         tools: arguments.tools.clone(),
     };
@@ -144,7 +145,10 @@ fn run_cell(
     let code = match cell.ranks {
         None | Some(1) => run_on(&Solo, place, signals, prepare)?,
         Some(ranks) => {
-            let body = |comm: &InProcess| run_on(comm, place, signals, &prepare);
+            let body = |comm: &InProcess| match place.link {
+                None => run_on(comm, place, signals, &prepare),
+                Some(link) => run_on(&Linked::new(comm, link), place, signals, &prepare),
+            };
             let failed = |rank, reason| Failure::failed(format!("rank {rank} failed: {reason}"));
             run_in_process(ranks, body, failed).into_iter().collect::<Result<Vec<_>, _>>()?[0]
         }

@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &TrainArguments) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return complain(&error.into()),
     };
-    job::on_all_ranks(arguments.place.ranks, |comm| {
+    job::on_all_ranks(&arguments.place, |comm| {
         for offset in 0..arguments.seeds.unwrap_or(1) as u64 {
             let prepare = || prepare(arguments, offset);
             let code = run_on(comm, &arguments.place, &signals, prepare)?;

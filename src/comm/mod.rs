@@ -8,10 +8,12 @@
 //! signature above has to name the transport.
 
 pub mod launch;
+mod link;
 pub mod mpi;
 mod solo;
 mod threads;
 
+pub use link::{Link, Linked};
 pub use solo::Solo;
 pub use threads::{InProcess, run_in_process};
 

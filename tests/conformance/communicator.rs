@@ -65,6 +65,7 @@ pub fn check(comm: &dyn Communicator) {
         }
     }
 
+    parcels(comm);
     messages(comm);
 
     // Broken preconditions are errors, found before anything is sent.
@@ -72,6 +73,32 @@ pub fn check(comm: &dyn Communicator) {
     assert!(comm.all_gather(&[1], &vec![1; size], &mut vec![0; size + 1]).is_err());
     assert!(comm.all_gather(&[1, 2], &vec![1; size], &mut vec![0; size]).is_err());
     assert!(comm.send(rank, &[1]).is_err() && comm.send(size, &[1]).is_err());
+}
+
+/// Every rank sends to every other at once, of all lengths, and an empty parcel is one.
+fn parcels(comm: &dyn Communicator) {
+    let (rank, size) = (comm.rank(), comm.size());
+    let parcel = |from: usize, to: usize| vec![(7 * from + to) as u8; (from * 3 + to) % 5];
+    let others = || (0..size).filter(|&other| other != rank);
+    for _ in 0..3 {
+        let outgoing: Vec<_> = others().map(|to| (to, parcel(rank, to))).collect();
+        let outgoing: Vec<(usize, &[u8])> =
+            outgoing.iter().map(|(to, bytes)| (*to, bytes.as_slice())).collect();
+        let mut rooms: Vec<_> =
+            others().map(|from| (from, vec![0; parcel(from, rank).len()])).collect();
+        let mut incoming: Vec<(usize, &mut [u8])> =
+            rooms.iter_mut().map(|(from, room)| (*from, room.as_mut_slice())).collect();
+        let before = (comm.bytes_sent(), comm.bytes_sent_alone());
+        comm.exchange(&outgoing, &mut incoming).unwrap();
+        let sent: usize = outgoing.iter().map(|(_, bytes)| bytes.len()).sum();
+        assert_eq!(comm.bytes_sent() - before.0, sent as u64);
+        assert_eq!(comm.bytes_sent_alone() - before.1, sent as u64);
+        for (from, room) in rooms {
+            assert_eq!(room, parcel(from, rank), "from rank {from} to rank {rank}");
+        }
+    }
+    assert!(comm.exchange(&[(rank, &[1])], &mut []).is_err());
+    assert!(comm.exchange(&[], &mut [(size, &mut [0])]).is_err());
 }
 
 /// Every rank asks rank 0, which answers in the order of arrival, while nobody is in a collective.

@@ -9,6 +9,7 @@ use toml::{Table, Value};
 use super::thresholds::Thresholds;
 use crate::arithmetic::Format;
 use crate::cli::{Failure, ToolArguments};
+use crate::comm::Link;
 use crate::experiment::{Experiment, ExperimentError, Source, TaskSection};
 use crate::record::RunDirectory;
 use crate::task::Task;
@@ -26,6 +27,8 @@ struct Written {
     seeds: Option<Vec<u64>>,
     /// Ranks inside the process of each run, or several numbers of them to try.
     ranks: Option<Counts>,
+    /// The network that ranks have between them.
+    link: Option<String>,
     /// Returns or errors to which the way is measured; without any, each experiment's own.
     thresholds: Option<Thresholds>,
     /// Formats in which policies that were trained in single precision are judged as well.
@@ -60,6 +63,8 @@ pub(super) struct SweepFile {
     seeds: Vec<u64>,
     /// Empty for runs of one rank.
     ranks: Vec<usize>,
+    /// The network that ranks have between them, if it is not this machine's memory.
+    pub link: Option<Link>,
     thresholds: Option<Thresholds>,
     /// Formats in which policies that were trained in single precision are judged as well.
     pub evaluate_in: Vec<Format>,
@@ -112,7 +117,7 @@ impl SweepFile {
                 return wrong(format!("this is an experiment file; `es-train train {file}`"));
             }
             wrong(format!(
-                "not a sweep file (base, seeds, ranks, thresholds, evaluate_in, [variants] and \
+                "not a sweep file (base, seeds, ranks, link, thresholds, evaluate_in, [variants] and \
                  [grid])\n{error}"
             ))
         })?;
@@ -169,13 +174,14 @@ impl SweepFile {
                 "ranks = {ranks:?}: expected numbers from 1 to {MOST_RANKS}"
             )));
         }
+        let link = written.link.map(|link| link.parse().map_err(wrong)).transpose()?;
         let thresholds = written.thresholds;
         if let Some(thresholds) = &thresholds {
             let names: Vec<&str> = bases.iter().map(|(_, source)| source.name()).collect();
             thresholds.check(&names).map_err(wrong)?;
         }
         let (path, evaluate_in) = (path.to_owned(), written.evaluate_in);
-        Ok(SweepFile { bases, path, seeds, ranks, thresholds, evaluate_in, variants, grid })
+        Ok(SweepFile { bases, path, seeds, ranks, link, thresholds, evaluate_in, variants, grid })
     }
 
     /// A failure of a cell, with the sweep file and the variant that it comes from.
