@@ -1,0 +1,44 @@
+"""Draws validation error against the bytes that crossed the network, a point a compression.
+
+    python3 experiments/synchronous/plot_compression.py TABLE.csv OUTPUT.png
+
+TABLE.csv is that of the sweep compression.toml; points are medians over seeds, bars from the best seed to the worst. Needs matplotlib.
+"""
+
+import csv
+import statistics
+import sys
+from collections import defaultdict
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+
+def main(table, output):
+    errors, megabytes = defaultdict(list), {}
+    with open(table, newline="") as file:
+        for row in csv.DictReader(file):
+            name = row["method.compression"]
+            errors[name].append(100 * float(row["final_error_rate"]))
+            megabytes[name] = float(row["bytes_sent"]) / 1e6
+    figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
+    for name, values in errors.items():
+        middle = statistics.median(values)
+        spread = [[middle - min(values)], [max(values) - middle]]
+        axes.errorbar(megabytes[name], middle, yerr=spread, fmt="o", capsize=3)
+        axes.annotate(name, (megabytes[name], middle), xytext=(6, 4), textcoords="offset points", fontsize=9)
+    axes.set_xscale("log")
+    axes.set_xlabel("megabytes sent, all ranks together")
+    axes.set_ylabel("validation error, %")
+    axes.set_title("MNIST, 8 workers on 8 ranks: compressed gradients")
+    axes.grid(alpha=0.3)
+    axes.margins(x=0.18)
+    figure.savefig(output, dpi=120)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
