@@ -293,3 +293,16 @@ fn a_run_starts_from_the_policy_of_another() {
     place.es_train(&["resume", "third", "--ranks", "3", "-q"]).exits_with(0);
     place.run("third").result().is_that_of(&moved, "resumed from its start");
 }
+
+#[test]
+fn completions_and_the_manual_know_every_command() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let parts = ["simulate", "overwrite", "data-sets"];
+        place.es_train(&["completions", shell]).exits_with(0).prints(&parts);
+    }
+    place.es_train(&["completions", "csh"]).exits_with(2).says(&["bash"]);
+    place.es_train(&["manual", "--out", "pages"]).exits_with(0).says(&["es-train.1"]);
+    let page = std::fs::read_to_string(place.path("pages/es-train-train.1")).unwrap();
+    assert!(page.contains("overwrite") && page.contains(".TH"), "{page}");
+}

@@ -192,12 +192,21 @@ fn a_run_on_three_ranks_in_one_process_that_is_killed_goes_on_under_mpirun() {
 
 #[test]
 fn one_rank_that_is_killed_ends_the_job_and_the_run_goes_on_from_its_checkpoint() {
+    let search = ["--env", "Pendulum-v1", "--set", "evaluation.every=100000"];
+    a_killed_rank_ends_the_job(&search, "stop.generations");
+    let gradient = ["--dataset", "synthetic", "--set", "method.workers=3"];
+    a_killed_rank_ends_the_job(&gradient, "stop.updates");
+}
+
+/// `end` is the key that says after how many rows or updates a run ends.
+fn a_killed_rank_ends_the_job(flags: &[&str], end: &str) {
     let directory = tempfile::tempdir().unwrap();
     let mut job = mpirun(3)
         .arg(PROGRAM)
         .current_dir(directory.path())
-        .args(["train", "--env", "Pendulum-v1", "--out", "run", "--set", "checkpoint.every=1"])
-        .args(["--set", "stop.generations=100000", "--set", "evaluation.every=100000"])
+        .args(["train", "--out", "run", "--set", "checkpoint.every=1"])
+        .args(flags)
+        .args(["--set", &format!("{end}=100000")])
         .stderr(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -226,7 +235,7 @@ fn one_rank_that_is_killed_ends_the_job_and_the_run_goes_on_from_its_checkpoint(
         "resume",
         "run",
         "--set",
-        "stop.generations=1",
+        &format!("{end}=1"),
     ]));
     assert!(resumed.status.success(), "{}", text(&resumed));
 }

@@ -1,6 +1,7 @@
 //! The commands. Words and exit codes live here, and nothing that decides a result.
 
 mod check;
+mod completions;
 mod costs;
 mod evaluate;
 mod fetch;
@@ -66,6 +67,10 @@ enum Command {
     Simulate(simulate::SimulateArguments),
     /// Download data sets.
     Fetch(fetch::FetchArguments),
+    /// Print the completions of a shell, such as bash: `source <(es-train completions bash)`.
+    Completions(completions::CompletionsArguments),
+    /// Write the pages of the manual.
+    Manual(completions::ManualArguments),
     /// List what there is.
     List {
         /// What to list.
@@ -243,6 +248,12 @@ pub fn main() -> ExitCode {
         Some(Command::Check(arguments)) => job::alone("check", || check::run(&arguments)),
         Some(Command::Simulate(arguments)) => job::alone("simulate", || simulate::run(&arguments)),
         Some(Command::Fetch(arguments)) => job::alone("fetch", || fetch::run(&arguments)),
+        Some(Command::Completions(arguments)) => {
+            job::alone("completions", || Ok(completions::completions(&arguments)))
+        }
+        Some(Command::Manual(arguments)) => {
+            job::alone("manual", || completions::manual(&arguments))
+        }
         Some(Command::List { what, tools }) => {
             job::alone("list", || list::run(what, &tools.tools()))
         }

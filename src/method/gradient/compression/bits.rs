@@ -50,13 +50,16 @@ impl<'a> BitReader<'a> {
 
     /// The next `count` bits, at most 32; zeros beyond the end.
     pub fn read(&mut self, count: u32) -> u32 {
-        let mut value = 0;
-        for k in 0..count {
-            let byte = self.bytes.get(self.next / 8).copied().unwrap_or_default();
-            value |= u32::from(byte >> (self.next % 8) & 1) << k;
-            self.next += 1;
-        }
-        value
+        let (byte, bit) = (self.next / 8, self.next % 8);
+        let window = match self.bytes.get(byte..byte + 8) {
+            Some(eight) => u64::from_le_bytes(eight.try_into().unwrap_or_default()),
+            None => {
+                let left = self.bytes.get(byte..).unwrap_or_default();
+                left.iter().rev().fold(0, |window, &byte| window << 8 | u64::from(byte))
+            }
+        };
+        self.next += count as usize;
+        (window >> bit & ((1 << count) - 1)) as u32
     }
 
     /// Whether every bit has been read.
