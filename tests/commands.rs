@@ -298,7 +298,7 @@ fn a_run_starts_from_the_policy_of_another() {
 fn completions_and_the_manual_know_every_command() {
     let place = Place::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let parts = ["simulate", "overwrite", "data-sets"];
+        let parts = ["simulate", "overwrite", "mujoco"];
         place.es_train(&["completions", shell]).exits_with(0).prints(&parts);
     }
     place.es_train(&["completions", "csh"]).exits_with(2).says(&["bash"]);
