@@ -117,6 +117,9 @@ struct PlaceArguments {
     /// second, such as 20,10. Never changes a result.
     #[arg(long, value_name = "LATENCY_US,GBIT", requires = "ranks")]
     link: Option<Link>,
+    /// Also write the columns of progress.csv as curves for TensorBoard, into RUN/tensorboard.
+    #[arg(long)]
+    tensorboard: bool,
     /// Print nothing but the run directory, errors and warnings.
     #[arg(short, long)]
     quiet: bool,

@@ -52,6 +52,7 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
         threads: Some((cores / jobs).max(1)),
         ranks: None,
         link: sweep.link,
+        tensorboard: false,
         quiet: true,
         tools: arguments.tools.clone(),
     };

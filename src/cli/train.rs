@@ -12,6 +12,7 @@ use crate::experiment::{Experiment, Source};
 use crate::method::MethodError;
 use crate::record::{
     Checkpoint, Console, PolicyFile, RecordError, Recorder, RunDirectory, Sealed, SealedError,
+    TensorBoard,
 };
 use crate::task::Task;
 use crate::train::{Ending, Machine, Session, TrainError, default_threads, train};
@@ -213,7 +214,8 @@ pub(super) fn run_on(
     }
     let mut console = talks.then(Console::new);
     let result = {
-        let mut recorder = (directory.take(), console.take());
+        let curves = path.as_deref().filter(|_| place.tensorboard).map(TensorBoard::new);
+        let mut recorder = ((directory.take(), console.take()), curves);
         train(&session, comm, &mut recorder as &mut dyn Recorder)
     };
     if let (Err(error), Some(path)) = (&result, &path) {

@@ -17,6 +17,7 @@ mod row;
 mod run_directory;
 mod sealed;
 mod summary;
+mod tensorboard;
 
 pub use atomic::write_atomically;
 pub use checkpoint::{Checkpoint, Counters};
@@ -32,6 +33,7 @@ pub use row::{COLUMNS, Classification, Evaluation, Judgement, MEASURED, Row};
 pub use run_directory::{Found, RunDirectory};
 pub use sealed::{Sealed, SealedError};
 pub use summary::{StopReason, Summary};
+pub use tensorboard::TensorBoard;
 
 use std::path::{Path, PathBuf};
 
