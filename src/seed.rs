@@ -67,6 +67,17 @@ pub enum Purpose {
     /// The random play that a reference batch is taken from; the generation is the episode, the member
     /// the step.
     ReferenceBatch = 40,
+    /// An episode of a rollout; the generation is the iteration, the member the environment, the index
+    /// the step before which it starts.
+    RolloutEpisode = 50,
+    /// An action that is drawn from the policy; the generation counts the environment's steps, the
+    /// member is the environment.
+    SampledAction = 51,
+    /// The order in which a rollout's steps are learnt from; the generation is the epoch of all, the
+    /// member the environment.
+    RolloutOrder = 52,
+    /// The first parameters of the value's network.
+    FirstValue = 53,
     /// How a compressed gradient is rounded; the generation is the update, the member the worker.
     Compression = 60,
 }
@@ -110,7 +121,7 @@ pub const fn derive(seed: u64, purpose: Purpose, generation: u64, member: u64, i
 mod tests {
     use super::*;
 
-    const PURPOSES: [Purpose; 19] = [
+    const PURPOSES: [Purpose; 23] = [
         Purpose::Initial,
         Purpose::Perturbation,
         Purpose::Episode,
@@ -129,6 +140,10 @@ mod tests {
         Purpose::Candidate,
         Purpose::MemberSamples,
         Purpose::ReferenceBatch,
+        Purpose::RolloutEpisode,
+        Purpose::SampledAction,
+        Purpose::RolloutOrder,
+        Purpose::FirstValue,
         Purpose::Compression,
     ];
 
@@ -154,7 +169,10 @@ mod tests {
     #[test]
     fn the_numbers_of_the_purposes_are_pinned() {
         let numbers: Vec<u64> = PURPOSES.iter().map(|&purpose| purpose as u64).collect();
-        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 20, 21, 22, 30, 40, 60]);
+        assert_eq!(
+            numbers,
+            [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 20, 21, 22, 30, 40, 50, 51, 52, 53, 60]
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::{ExperimentArguments, Failure, ToolArguments, print};
 use crate::experiment::{Experiment, Plan, SearchKeys};
 use crate::method::evolution::{NoiseSource, UpdateMode};
 use crate::record::{plural, quantity};
+use crate::task::PolicyPlan;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct CheckArguments {
@@ -57,25 +58,48 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
         text += &sent(&experiment, keys, &plan);
     }
     if let Some((learning, keys)) = experiment.method.gradient() {
-        let samples = task.data().map_or(0, |data| data.bytes());
-        let kept = experiment.learner_words();
-        let batch: usize = plan.policy.architecture.layers().iter().map(|(i, o)| 2 * i + o).sum();
-        text += &format!(
-            "# memory: {}B a process for the samples; a rank {}B for parameters, gradients and \
-                 what updates keep, and {}B for a batch\n",
-            quantity(samples as f64),
-            quantity(vector * kept as f64),
-            quantity(4.0 * (batch * learning.batch_size) as f64),
-        );
-        let updates = plan.most_updates.map_or("no count ends it".to_owned(), |n| n.to_string());
-        text += &format!(
-            "# {} training samples, updates until the end: {updates}\n# {}\n",
-            plan.samples,
-            keys.sends(learning, parameters),
-        );
+        let parameters =
+            experiment.ppo_parameters(&plan.policy).map_or(parameters, |all| all.count());
+        text += &match task.data() {
+            Some(data) => of_samples(&experiment, &plan, data.bytes()),
+            None => of_rollouts(&experiment, &plan, parameters),
+        };
+        text += &format!("# {}\n", keys.sends(learning, parameters));
     }
     print(&text);
     Ok(0)
+}
+
+/// What a gradient method keeps of a data set, and how long it is to go on.
+fn of_samples(experiment: &Experiment, plan: &Plan, bytes: usize) -> String {
+    let architecture = &plan.policy.architecture;
+    let vector = 4.0 * architecture.layout().parameters() as f64;
+    let batch: usize = architecture.layers().iter().map(|(i, o)| 2 * i + o).sum();
+    let updates = plan.most_updates.map_or("no count ends it".to_owned(), |n| n.to_string());
+    format!(
+        "# memory: {}B a process for the samples; a rank {}B for parameters, gradients and what \
+         updates keep, and {}B for a batch\n# {} training samples, updates until the end: \
+         {updates}\n",
+        quantity(bytes as f64),
+        quantity(vector * experiment.learner_words() as f64),
+        quantity(4.0 * (batch * experiment.batch_size()) as f64),
+        plan.samples,
+    )
+}
+
+/// What a gradient method keeps of an environment, and how its steps and updates go together.
+fn of_rollouts(experiment: &Experiment, plan: &Plan, parameters: usize) -> String {
+    let Some(rollouts) = experiment.rollouts() else { return String::new() };
+    let PolicyPlan { architecture, rule, .. } = &plan.policy;
+    // What the policy saw and did, and eight numbers of a step.
+    let step = 4 * (architecture.inputs + rule.outputs()) + 64;
+    format!(
+        "# {parameters} parameters with those of the value\n# memory: {}B for the steps of an \
+         iteration, over all ranks\n# an iteration: {} environment steps, {} updates, one row\n",
+        quantity((rollouts.steps * step as u64) as f64),
+        rollouts.steps,
+        rollouts.updates,
+    )
 }
 
 /// What a policy does that has more than plain layers.

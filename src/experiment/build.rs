@@ -14,7 +14,7 @@ use crate::method::evolution::{Evolution, EvolutionSettings, MemberSamples, Sear
 use crate::method::{Method, MethodError, Needs, Rank};
 use crate::network::{Architecture, Convolutions, LearnerSettings, initial_theta};
 use crate::optimizer::{Adam, ClipUp, Optimizer, Sgd};
-use crate::policy::ActionRule;
+use crate::policy::{ActionRule, Statistics};
 use crate::record::{PolicyFile, plural};
 use crate::task::{PolicyPlan, Task};
 
@@ -45,8 +45,9 @@ impl Experiment {
     /// # Errors
     /// If there is none of that name, or it cannot be made here.
     pub fn task(&self, tools: &Tools, data: Option<&Path>) -> Result<Task, ExperimentError> {
-        let TaskSection { env, dataset, split, fresh, action_repeat, reward_every, options } =
-            &self.task;
+        let TaskSection {
+            env, dataset, split, fresh, action_repeat, reward_every, options, ..
+        } = &self.task;
         if let Some(name) = dataset {
             return Ok(Task::of_data(dataset::load(name, *split, data)?));
         }
@@ -102,9 +103,16 @@ impl Experiment {
                 }
                 (held, *population, scale)
             }
-            MethodSection::Gradient { learning, .. } => {
-                validate::check_batch(learning.batch_size, samples)?;
+            MethodSection::Gradient { learning, ppo, .. } => {
                 let mut scale = format!("batches of {}", learning.batch_size);
+                match ppo {
+                    Some(ppo) => {
+                        let environments = self.task.environments.unwrap_or(learning.workers);
+                        let environments = plural(environments, "environment");
+                        scale = format!("{environments} of {} steps, {scale}", ppo.horizon);
+                    }
+                    None => validate::check_batch(learning.batch_size, samples)?,
+                }
                 if learning.workers > 1 {
                     scale += &format!(" shared by {} workers", learning.workers);
                 }
@@ -186,10 +194,38 @@ impl Experiment {
         rank: &Rank<'_>,
     ) -> Result<Box<dyn Method>, MethodError> {
         match (&self.method, task.data()) {
-            (MethodSection::Gradient { learning, .. }, Some(_)) => {
-                let theta = self.first_theta(plan, initial);
+            (MethodSection::Gradient { learning, ppo, .. }, data) => {
                 let (_, keys) = self.method.gradient().expect("it is a gradient method");
-                keys.build(&LearningSetup { experiment: self, learning, plan, task, theta, rank })
+                if ppo.is_some() == data.is_some() {
+                    return Err(MethodError::Mismatch {
+                        what: "task".into(),
+                        found: "is of another kind than the experiment's".into(),
+                        expected: if ppo.is_some() { "an environment" } else { "a data set" }
+                            .into(),
+                    });
+                }
+                let mut theta = self.first_theta(plan, initial);
+                let mut statistics = Statistics::default();
+                if let (Some(ppo), Some(parameters)) = (ppo, self.ppo_parameters(&plan.policy)) {
+                    let (log_std, rule) = (ppo.initial_log_std, self.policy.initial);
+                    theta = parameters.first(theta, log_std, rule, self.seed);
+                    if self.policy.normalize_observations {
+                        statistics = initial.map_or_else(
+                            || Statistics::new(plan.policy.architecture.inputs),
+                            |policy| policy.statistics.clone(),
+                        );
+                    }
+                }
+                let experiment = self;
+                keys.build(&LearningSetup {
+                    experiment,
+                    learning,
+                    plan,
+                    task,
+                    theta,
+                    statistics,
+                    rank,
+                })
             }
             (MethodSection::Search { members, .. }, data) => {
                 let architecture = &plan.policy.architecture;
@@ -216,11 +252,6 @@ impl Experiment {
                 }
                 Ok(Box::new(evolution))
             }
-            (method, None) => Err(MethodError::Mismatch {
-                what: "method.name".into(),
-                found: format!("is {}", method.name()),
-                expected: "a search method, because the task is an environment".into(),
-            }),
         }
     }
 

@@ -25,8 +25,8 @@ pub use keys::{KEYS, Key};
 pub use method::{
     Archiving, ArsSection, DeviationsSection, EggrollSection, GaSection, GaTable, LearningKeys,
     LearningSection, LearningSetup, MembersSection, MethodSection, NoveltySection, OpenaiEsSection,
-    PairsSection, PgpeSection, RandomSearchSection, SamplesSection, SearchKeys, SearchSection,
-    SepCmaEsSection, Setup, SnesSection, StepRule, SynchronousSection,
+    PairsSection, PgpeSection, PpoTable, RandomSearchSection, Rollouts, SamplesSection, SearchKeys,
+    SearchSection, SepCmaEsSection, Setup, SnesSection, StepRule, SynchronousSection,
 };
 pub use sections::{
     ArithmeticSection, CheckpointSection, EvaluationSection, Master, OptimizerSection,
@@ -70,6 +70,9 @@ impl Serialize for Experiment {
         map.serialize_entry("method", &self.method)?;
         if let Some(table) = self.method.ga() {
             map.serialize_entry("ga", table)?;
+        }
+        if let Some(table) = self.method.ppo() {
+            map.serialize_entry("ppo", table)?;
         }
         if self.method.uses_optimizer() {
             map.serialize_entry("optimizer", &self.optimizer)?;

@@ -14,7 +14,7 @@ impl Source {
         name: &'static str,
     ) -> Result<T, ExperimentError> {
         let mut table = self.table.get(name).cloned().unwrap_or_else(|| Value::Table(Table::new()));
-        for (path, text) in MethodSection::defaults(&self.method_name()) {
+        for (path, text) in MethodSection::defaults(&self.method_name(), self.is_of_data()) {
             let does_not_fit = match *path {
                 // Samples are no observations.
                 "policy.normalize_observations" => self.is_of_data(),

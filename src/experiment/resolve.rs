@@ -6,7 +6,7 @@ use super::keys::{NOT_EVERYBODYS, exists};
 use super::nearest::nearest;
 use super::{
     CheckpointSection, EvaluationSection, Experiment, ExperimentError, GaTable, MethodSection,
-    OptimizerSection, Source, TaskSection, validate,
+    OptimizerSection, PpoTable, Source, TaskSection, validate,
 };
 use crate::method;
 
@@ -63,10 +63,10 @@ impl Source {
         let EvaluationSection { every, every_env_steps, every_samples, every_epochs, .. } =
             evaluation;
         if [every, every_env_steps, every_samples, every_epochs] == [None; 4] {
-            if MethodSection::is_gradient(&self.method_name()) {
-                evaluation.every_epochs = Some(1);
-            } else {
-                evaluation.every = Some(5);
+            match (MethodSection::is_gradient(&self.method_name()), self.is_of_data()) {
+                (true, true) => evaluation.every_epochs = Some(1),
+                (true, false) => evaluation.every_env_steps = Some(10_000),
+                (false, _) => evaluation.every = Some(5),
             }
         }
         let mut checkpoint: CheckpointSection = self.section("checkpoint")?;
@@ -84,6 +84,10 @@ impl Source {
             }
             OptimizerSection::default()
         };
+        let mut task = task;
+        if let MethodSection::Gradient { learning, ppo: Some(_), .. } = &method {
+            task.environments.get_or_insert(learning.workers);
+        }
         let mut experiment = Experiment {
             seed: self.seed()?,
             task,
@@ -143,7 +147,7 @@ impl Source {
             }
         }
         // It may be of no use here; its values must be some nevertheless.
-        let GaTable { .. } = self.section("ga")?;
+        let (GaTable { .. }, PpoTable { .. }) = (self.section("ga")?, self.section("ppo")?);
         Ok(warnings)
     }
 
@@ -169,10 +173,6 @@ impl Source {
         };
         if !method::NAMES.contains(&name.as_str()) {
             return Err(wrong(format!("one of {}", method::NAMES.join(", "))));
-        }
-        // Before its keys are read, which another method may not have.
-        if MethodSection::is_gradient(&name) && !self.is_of_data() {
-            return Err(wrong("a search method, because the task is an environment".into()));
         }
         MethodSection::leave_foreign(&name, &mut table, self, warnings)?;
         MethodSection::read(&name, table, self)

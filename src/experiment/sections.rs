@@ -31,6 +31,9 @@ pub struct TaskSection {
     /// Steps after which rewards are given together.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub reward_every: u32,
+    /// Environments that the workers of a gradient method share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environments: Option<usize>,
     /// The environment's constructor arguments.
     #[serde(default, skip_serializing_if = "Options::is_empty")]
     pub options: Options,

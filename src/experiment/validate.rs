@@ -75,15 +75,22 @@ fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
         none(evaluation.gradient_samples > 0, "evaluation.gradient_samples", of_data)?;
         none(stop.epochs.is_some(), "stop.epochs", of_data)?;
         none(stop.samples.is_some(), "stop.samples", of_data)?;
-        none(stop.updates.is_some(), "stop.updates", of_data)?;
         none(stop.error_rate.is_some(), "stop.error_rate", of_data)?;
         none(
             optimizer.nesterov,
             "optimizer.nesterov",
             "it belongs to data sets, and this task is an environment; leave it out",
         )?;
+        if let MethodSection::Gradient { learning, ppo: Some(ppo), .. } = &experiment.method {
+            ppo.check(task.environments.unwrap_or(learning.workers), learning)?;
+            return check_played(experiment);
+        }
+        let counts = "search methods count generations; give stop.generations";
+        none(stop.updates.is_some(), "stop.updates", counts)?;
+        none(task.environments.is_some(), "task.environments", OF_ROLLOUTS)?;
         return check_update(arithmetic);
     }
+    none(task.environments.is_some(), "task.environments", OF_ROLLOUTS)?;
     let of_episodes = "it belongs to environments, and this task is a data set; leave it out";
     none(evaluation.every_env_steps.is_some(), "evaluation.every_env_steps", of_episodes)?;
     none(stop.evaluation_return.is_some(), "stop.evaluation_return", of_episodes)?;
@@ -133,6 +140,32 @@ fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
     let single = arithmetic.elsewhere == "f32" && arithmetic.update == UpdateRule::Plain;
     let expected = "\"sgd\", which steps in any number format and by any arithmetic.update";
     require(optimizer.name == "sgd" || single, "optimizer.name", given, expected)
+}
+
+const OF_ROLLOUTS: &str =
+    "it belongs to gradient methods on environments, whose workers share them; leave it out";
+
+/// Checks that a gradient method on an environment can learn such a policy.
+fn check_played(experiment: &Experiment) -> Result<(), ExperimentError> {
+    let Experiment { policy, arithmetic, stop, .. } = experiment;
+    let ArithmeticSection { matmul, elsewhere, update, master, .. } = arithmetic;
+    for (key, format) in [("arithmetic.matmul", matmul), ("arithmetic.elsewhere", elsewhere)] {
+        let expected = "\"f32\": on environments gradient methods compute in that only; search \
+                        methods, and gradient methods on data sets, know the others";
+        require(format == "f32", key, format!("{format:?}"), expected)?;
+    }
+    let misplaced = |given: bool, key: &str, reason: &str| match given {
+        true => Err(ExperimentError::Misplaced { key: key.to_owned(), reason: reason.to_owned() }),
+        false => Ok(()),
+    };
+    let single = "theta is in f32; leave it out";
+    misplaced(*update != UpdateRule::Plain, "arithmetic.update", single)?;
+    misplaced(*master != Master::F32, "arithmetic.master", single)?;
+    let plain = "gradient methods learn plain layers only; leave it out";
+    misplaced(!policy.convolutions.is_empty(), "policy.convolutions", plain)?;
+    misplaced(policy.virtual_batch_norm != 0, "policy.virtual_batch_norm", plain)?;
+    let counts = "gradient methods have no generations; give stop.env_steps or stop.updates";
+    misplaced(stop.generations.is_some(), "stop.generations", counts)
 }
 
 /// Checks that virtual batch normalisation is asked for where there can be such.
@@ -221,14 +254,14 @@ pub(super) fn check(experiment: &Experiment) -> Result<(), ExperimentError> {
     let hidden = format!("{:?}", policy.hidden);
     require(!policy.hidden.contains(&0), "policy.hidden", hidden, "widths of at least 1")?;
 
-    check_kind(experiment)?;
-    arithmetic.formats()?;
-    check_virtual_batch_norm(experiment)?;
-
     match &experiment.method {
         MethodSection::Search { members, .. } => members.check()?,
         MethodSection::Gradient { learning, .. } => learning.check()?,
     }
+    check_kind(experiment)?;
+    arithmetic.formats()?;
+    check_virtual_batch_norm(experiment)?;
+
     if let Some((learning, keys)) = experiment.method.gradient() {
         keys.check(experiment, learning)?;
     }

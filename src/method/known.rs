@@ -155,9 +155,9 @@ pub const KNOWN: &[Known] = &[
     Known {
         name: "synchronous",
         family: Family::Gradient,
-        needs: Needs::DataSet,
+        needs: Needs::AnyTask,
         paper: "Robbins, Monro 1951",
-        about: "mini-batch SGD in any number format",
+        about: "mini-batch SGD, or PPO of environments",
     },
 ];
 

@@ -2,7 +2,7 @@
 //!
 //! A [`Method`] does the work of one row of `progress.csv` at a time. Search methods are written
 //! against [`evolution::Search`], which is asked for members by index and told all their returns
-//! at once. [`gradient`] methods learn from a data set's samples.
+//! at once. [`gradient`] methods learn from a data set's samples, or from the steps of environments.
 
 pub mod evolution;
 pub mod gradient;
@@ -18,6 +18,7 @@ use crate::crew::Crew;
 use crate::network::{Architecture, Diverged};
 use crate::noise::TableError;
 use crate::policy::Statistics;
+use crate::task::Fault;
 
 /// One rank: its place in the job and its threads.
 pub struct Rank<'a> {
@@ -186,6 +187,14 @@ pub enum MethodError {
         update: u64,
         /// Where.
         source: Diverged,
+    },
+    /// An environment that gradients come from failed.
+    #[error("environment {environment}: {source}")]
+    Rollout {
+        /// Its number among those of all workers.
+        environment: usize,
+        /// What happened.
+        source: Box<Fault>,
     },
     /// A checkpoint does not fit the experiment.
     #[error("the checkpoint's {what} {found}, expected {expected}")]

@@ -177,7 +177,9 @@ impl Row {
         let whole = |number: Option<u64>| number.map_or(String::new(), |n| n.to_string());
         // Empty, not 0, where the method has no such thing.
         let on_samples = interval.samples > 0 || interval.updates > 0;
-        let episodic = |number: u64| whole(returns.filter(|_| !on_samples).map(|_| number));
+        let has_episodes = interval.env_steps > 0 || (returns.is_some() && !on_samples);
+        let episodic = |number: u64| whole(has_episodes.then_some(number));
+        let has_members = returns.is_some() && interval.updates == 0;
         [
             self.generation.to_string(),
             episodic(self.env_steps),
@@ -207,7 +209,7 @@ impl Row {
             self.theta_hash.clone(),
             whole(on_samples.then_some(self.samples)),
             whole((interval.updates > 0).then_some(self.updates)),
-            whole(returns.map(|_| interval.faulted_members)),
+            whole(has_members.then_some(interval.faulted_members)),
             whole(interval.episode_cap.map(u64::from)),
             whole(interval.lost_updates),
             float(errors.map(|e| e.test_error)),

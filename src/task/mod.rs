@@ -177,7 +177,10 @@ impl Task {
     }
 
     /// Makes `env` ready for an episode.
-    fn prepare(&self, env: &mut Box<dyn Env>) -> Result<(), EnvError> {
+    ///
+    /// # Errors
+    /// If it is to be built anew and cannot be made.
+    pub fn prepare(&self, env: &mut Box<dyn Env>) -> Result<(), EnvError> {
         if self.fresh && !env.renew()? {
             *env = self.environment()?;
         }

@@ -25,6 +25,7 @@ const NUMBER: &str = "a number";
 const POSITIVE: &str = "a number above 0";
 const NOT_NEGATIVE: &str = "a number of at least 0";
 const SHARE: &str = "a number from 0 up to but not including 1";
+const UP_TO_ONE: &str = "a number from 0 to 1";
 const FLAG: &str = "true or false";
 const FORMAT: &str = "a number format, such as \"bf16\" (`es-train list arithmetics`)";
 const SCHEDULE: &str = "a schedule, such as \"constant\" or \"linear:0.1,100\"";

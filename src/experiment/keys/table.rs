@@ -1,6 +1,8 @@
 //! The keys, in the order of the file.
 
-use super::{COUNT, FLAG, FORMAT, Key, NOT_NEGATIVE, NUMBER, POSITIVE, SCHEDULE, SHARE, WHOLE};
+use super::{
+    COUNT, FLAG, FORMAT, Key, NOT_NEGATIVE, NUMBER, POSITIVE, SCHEDULE, SHARE, UP_TO_ONE, WHOLE,
+};
 
 const fn key(
     path: &'static str,
@@ -49,6 +51,12 @@ pub const KEYS: &[Key] = &[
         COUNT,
         "",
         "hold rewards back and give them together every so many steps and at the episode's end [default: 1]",
+    ),
+    key(
+        "task.environments",
+        COUNT,
+        "",
+        "of gradient methods: environments that the workers share, as many to each [default: method.workers]",
     ),
     key(
         "task.options",
@@ -280,7 +288,7 @@ pub const KEYS: &[Key] = &[
         "method.batch_size",
         COUNT,
         "",
-        "samples of an update of a gradient method, or of each member on a data set [default: 32]",
+        "samples of an update of a gradient method, or of each member on a data set [default: 32; steps of environments 64]",
     ),
     key(
         "method.workers",
@@ -318,6 +326,37 @@ pub const KEYS: &[Key] = &[
         "",
         "batch that optimizer.learning_rate is meant for; it then grows with method.batch_size, and warms up from it",
     ),
+    key("ppo.horizon", COUNT, "", "steps of each environment in an iteration [default: 2048]"),
+    key("ppo.epochs", COUNT, "", "how often each step is learnt from [default: 10]"),
+    key(
+        "ppo.clip",
+        POSITIVE,
+        "",
+        "how far an action's probability may move from what it was, as a share [default: 0.2]",
+    ),
+    key(
+        "ppo.clip_schedule",
+        SCHEDULE,
+        "",
+        "how ppo.clip changes with the updates; as method.sigma_schedule [default: constant]",
+    ),
+    key("ppo.gamma", UP_TO_ONE, "", "discount of rewards for each step [default: 0.99]"),
+    key("ppo.lambda", UP_TO_ONE, "", "decay of the advantages' sums (GAE) [default: 0.95]"),
+    key("ppo.value_coefficient", NOT_NEGATIVE, "", "weight of the value's loss [default: 0.5]"),
+    key("ppo.entropy_coefficient", NOT_NEGATIVE, "", "weight of the entropy [default: 0.0]"),
+    key("ppo.max_gradient_norm", POSITIVE, "", "longest gradient of a step [default: 0.5]"),
+    key(
+        "ppo.normalize_returns",
+        FLAG,
+        "",
+        "divide rewards by the running deviation of the discounted returns [default: false]",
+    ),
+    key(
+        "ppo.initial_log_std",
+        NUMBER,
+        "",
+        "logarithm of the first deviation of continuous actions [default: 0.0]",
+    ),
     key("ga.parents", COUNT, "", "members that have children [default: a tenth of the population]"),
     key("ga.elites", COUNT, "", "members that go on unchanged [default: 1]"),
     key(
@@ -349,7 +388,7 @@ pub const KEYS: &[Key] = &[
         "optimizer.name",
         "\"adam\", \"sgd\" or \"clipup\"",
         "\"adam\"",
-        "adam, sgd or clipup; of gradient methods sgd, which is the default there",
+        "adam, sgd or clipup; on a data set gradient methods have sgd [default there: sgd]",
     ),
     key("optimizer.learning_rate", POSITIVE, "0.03", "the step size"),
     key(

@@ -1,12 +1,16 @@
 //! The keys of `[method]` that every gradient method has, and what they build.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::DataSet;
 use crate::experiment::validate::{require, zero_or_more};
 use crate::experiment::{Experiment, ExperimentError, Plan};
-use crate::method::gradient::{Descent, Pace, Rule, SampleSettings, SampleShard, Shard};
+use crate::method::gradient::{
+    Descent, Pace, PpoSettings, PpoShard, Rule, SampleSettings, SampleShard, Shard,
+};
 use crate::method::{Method, MethodError, Rank};
+use crate::policy::Statistics;
 use crate::task::Task;
 
 /// The keys that all gradient methods have.
@@ -80,8 +84,10 @@ pub struct LearningSetup<'a> {
     pub plan: &'a Plan,
     /// The task.
     pub task: &'a Task,
-    /// The parameters to start from (P).
+    /// The parameters to start from: of the policy, and on an environment of what goes with it.
     pub theta: Vec<f32>,
+    /// Observation statistics to start from; not kept without normalisation.
+    pub statistics: Statistics,
     /// One rank of the job.
     pub rank: &'a Rank<'a>,
 }
@@ -97,22 +103,57 @@ impl LearningSetup<'_> {
     /// # Errors
     /// If they cannot be made.
     pub fn shards(&self) -> Result<Vec<Box<dyn Shard>>, MethodError> {
-        let settings = self.samples();
-        let shard = |worker| Box::new(SampleShard::new(settings.clone(), worker)) as Box<dyn Shard>;
-        Ok(self.mine().map(shard).collect())
+        if let Some(settings) = self.samples() {
+            let shard =
+                |worker| Box::new(SampleShard::new(settings.clone(), worker)) as Box<dyn Shard>;
+            return Ok(self.mine().map(shard).collect());
+        }
+        let Some(settings) = self.ppo() else { return Ok(Vec::new()) };
+        let shard = |worker| {
+            PpoShard::new(settings.clone(), worker).map(|shard| Box::new(shard) as Box<dyn Shard>)
+        };
+        self.mine().map(shard).collect()
     }
 
-    /// What the shards of a data set have in common.
-    pub fn samples(&self) -> SampleSettings {
-        let data: &std::sync::Arc<DataSet> = self.task.data().expect("the task is a data set");
-        SampleSettings {
+    /// What the shards of a data set have in common, if the task is one.
+    fn samples(&self) -> Option<SampleSettings> {
+        Some(SampleSettings {
             seed: self.experiment.seed,
             workers: self.learning.workers,
             batch_size: self.learning.batch_size,
             microbatch: self.learning.microbatch,
-            data: data.clone(),
+            data: self.task.data()?.clone(),
             architecture: self.plan.policy.architecture.clone(),
+        })
+    }
+
+    /// What the shards of an environment have in common, if the task is one.
+    fn ppo(&self) -> Option<PpoSettings> {
+        self.experiment.ppo_settings(&self.plan.policy, self.task, &self.statistics)
+    }
+
+    /// The samples of an update's batch, all workers together.
+    pub fn batch_sizes(&self) -> Box<dyn Fn(u64) -> usize + Send> {
+        let batch_size = self.learning.batch_size;
+        match self.samples() {
+            Some(samples) => Box::new(move |update| samples.batch(update).len()),
+            None => Box::new(move |_| batch_size),
         }
+    }
+
+    /// Updates between two at which shards have something to tell each other, if they ever have.
+    pub fn updates_per_note(&self) -> Option<u64> {
+        self.ppo().map(|settings| settings.updates_per_iteration())
+    }
+
+    /// Updates after which there is no more, if rows need not be whole.
+    pub fn most_updates(&self) -> Option<u64> {
+        self.plan.most_updates.filter(|_| self.task.data().is_some())
+    }
+
+    /// The part of theta that is the policy.
+    pub fn policy(&self) -> Range<usize> {
+        0..self.plan.policy.architecture.layout().parameters()
     }
 
     /// How the step size goes.
@@ -126,30 +167,42 @@ impl LearningSetup<'_> {
         }
     }
 
-    /// Theta before its first step, and how it steps: by sgd in the experiment's number formats, by
-    /// another optimizer in single precision. `stream` tells apart what steps by itself.
+    /// Theta before its first step, and how it steps: on a data set by sgd in the
+    /// experiment's number formats, else by the optimizer's rule in single precision. `stream` tells apart what steps by itself.
     pub fn descent(&self, pace: Pace, stream: u64) -> Descent {
         let Self { experiment, plan, theta, .. } = self;
         let seed = experiment.seed ^ stream;
         let architecture = &plan.policy.architecture;
-        if experiment.optimizer.name == "sgd" {
+        let ppo = experiment.method.ppo();
+        if experiment.optimizer.name == "sgd" && ppo.is_none() {
             let learner = architecture.learner(experiment.learner_settings(), theta);
             return Descent::in_format(seed, pace, learner);
         }
-        let tensors = architecture.layout().tensors;
-        let weights = tensors.into_iter().filter(|tensor| tensor.shape.len() == 2);
+        let weights = match experiment.ppo_parameters(&plan.policy) {
+            Some(parameters) => parameters.weights(),
+            None => {
+                let tensors = architecture.layout().tensors.into_iter();
+                tensors
+                    .filter(|tensor| tensor.shape.len() == 2)
+                    .map(|tensor| tensor.range)
+                    .collect()
+            }
+        };
         let decays = self.learning.weight_decay > 0.0;
         let rule = Rule {
             optimizer: experiment.optimizer_rule(),
             weight_decay: self.learning.weight_decay,
-            decayed: weights.filter(|_| decays).map(|tensor| tensor.range).collect(),
-            longest: None,
+            decayed: if decays { weights } else { Vec::new() },
+            longest: ppo.map(|ppo| ppo.max_gradient_norm),
         };
         Descent::by_rule(seed, pace, rule, theta.clone())
     }
 
-    /// Updates of a row of `progress.csv`.
+    /// Updates of a row of `progress.csv`: on an environment those of an iteration.
     pub fn updates_per_row(&self) -> u64 {
+        if let Some(updates) = self.updates_per_note() {
+            return updates;
+        }
         let batch = self.learning.batch_size as u64;
         let batches = (self.plan.samples as u64).div_ceil(batch);
         let evaluation = &self.experiment.evaluation;

@@ -16,6 +16,7 @@ mod ns_es;
 mod openai_es;
 mod pairs;
 mod pgpe;
+mod ppo;
 mod sep_cma_es;
 mod snes;
 mod synchronous;
@@ -32,6 +33,7 @@ pub use ns_es::{Archiving, NoveltySection};
 pub use openai_es::OpenaiEsSection;
 pub use pairs::PairsSection;
 pub use pgpe::PgpeSection;
+pub use ppo::{PpoTable, Rollouts};
 pub use sep_cma_es::SepCmaEsSection;
 use serde::{Serialize, Serializer};
 pub use snes::SnesSection;
@@ -59,6 +61,8 @@ pub enum MethodSection {
     Gradient {
         /// The keys that all of them have.
         learning: LearningSection,
+        /// Where gradients come from, if the task is an environment.
+        ppo: Option<PpoTable>,
         /// Its own.
         keys: GradientSection,
     },
@@ -232,12 +236,17 @@ impl MethodSection {
 
     /// Whether a method of this name uses a table that not every method has.
     pub(super) fn uses(name: &str, table: &str) -> bool {
-        table == "ga" && ["ga", "random-search"].contains(&name)
+        match table {
+            "ga" => ["ga", "random-search"].contains(&name),
+            "ppo" => Self::is_gradient(name),
+            _ => false,
+        }
     }
 
-    /// What a method of this name puts in the place of other tables' defaults.
-    pub(super) fn defaults(name: &str) -> &'static [Default] {
+    /// What a method of this name puts in the place of other tables' defaults, on a task of this kind.
+    pub(super) fn defaults(name: &str, of_data: bool) -> &'static [Default] {
         match name {
+            name if Self::is_gradient(name) && !of_data => ppo::DEFAULTS,
             "ars" => ars::DEFAULTS,
             "cma-es" => cma_es::DEFAULTS,
             "synchronous" => synchronous::DEFAULTS,
@@ -256,7 +265,8 @@ impl MethodSection {
             let learning = source.part(&mut table)?;
             // The only name so far.
             let keys = GradientSection::Synchronous(source.keys(table)?);
-            return Ok(MethodSection::Gradient { learning, keys });
+            let ppo = if source.is_of_data() { None } else { Some(source.section("ppo")?) };
+            return Ok(MethodSection::Gradient { learning, ppo, keys });
         }
         let members = MembersSection::read(&mut table, source)?;
         let keys = match name {
@@ -290,9 +300,15 @@ impl MethodSection {
     /// The keys of a gradient method; `None` for a search method.
     pub fn gradient(&self) -> Option<(&LearningSection, &dyn LearningKeys)> {
         match self {
-            MethodSection::Gradient { learning, keys } => Some((learning, keys.keys())),
+            MethodSection::Gradient { learning, keys, .. } => Some((learning, keys.keys())),
             MethodSection::Search { .. } => None,
         }
+    }
+
+    /// The table `[ppo]`, if it is a gradient method on an environment.
+    pub(super) fn ppo(&self) -> Option<&PpoTable> {
+        let MethodSection::Gradient { ppo, .. } = self else { return None };
+        ppo.as_ref()
     }
 
     /// The method's own table `[ga]`, if it has that.
@@ -360,7 +376,7 @@ impl Serialize for MethodSection {
             MethodSection::Search { members, keys } => {
                 Search { name, members, keys }.serialize(serializer)
             }
-            MethodSection::Gradient { learning, keys } => {
+            MethodSection::Gradient { learning, keys, .. } => {
                 Gradient { name, learning, keys }.serialize(serializer)
             }
         }

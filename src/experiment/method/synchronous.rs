@@ -75,7 +75,6 @@ impl LearningKeys for SynchronousSection {
     }
 
     fn build(&self, setup: &LearningSetup<'_>) -> Result<Box<dyn Method>, MethodError> {
-        let samples = setup.samples();
         let mut pace = setup.pace();
         if let Some(reference) = self.reference_batch {
             // Goyal et al. 2017: from the step size of the smaller batch to that of this one.
@@ -99,9 +98,11 @@ impl LearningKeys for SynchronousSection {
         let settings = SynchronousSettings {
             workers: setup.learning.workers,
             updates_per_row: setup.updates_per_row(),
-            most_updates: setup.plan.most_updates,
-            samples: Box::new(move |update| samples.batch(update).len()),
-            updates_per_note: None,
+            most_updates: setup.most_updates(),
+            samples: setup.batch_sizes(),
+            updates_per_note: setup.updates_per_note(),
+            policy: setup.policy(),
+            statistics: setup.statistics.clone(),
         };
         let descent = setup.descent(pace, 0);
         Ok(Box::new(Synchronous::new(settings, setup.shards()?, merge, descent)))

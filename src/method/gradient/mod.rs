@@ -2,7 +2,7 @@
 //!
 //! | file | what is there |
 //! | --- | --- |
-//! | `shard.rs` | where a logical worker's gradients come from; `samples.rs`: from a data set |
+//! | `shard.rs` | where a logical worker's gradients come from; `samples.rs`: from a data set; `ppo/`: from an environment |
 //! | `descent.rs` | theta, and how it steps |
 //! | `merge/` | how workers' gradients become one |
 //! | `together.rs` | what workers tell each other, wherever they are |
@@ -14,6 +14,7 @@ pub mod compression;
 mod descent;
 pub mod merge;
 mod order;
+mod ppo;
 mod samples;
 mod shard;
 mod synchronous;
@@ -22,6 +23,7 @@ mod tree;
 
 pub use descent::{Descent, Pace, Rule, length};
 pub use order::SampleOrder;
+pub use ppo::{Parameters, PpoSettings, PpoShard};
 pub use samples::{SampleSettings, SampleShard};
 pub use shard::{Report, Shard};
 pub use synchronous::{Synchronous, SynchronousSettings};

@@ -31,17 +31,22 @@ impl SampleOrder {
         &self.order
     }
 
-    /// Durstenfeld's shuffle of the samples in ascending order, with the numbers of a SplitMix64.
+    /// A shuffle of the samples in ascending order.
     fn shuffle(&mut self) {
-        let mut state = derive(self.seed, Purpose::SampleOrder, self.epoch, 0, 0);
         for (place, sample) in self.order.iter_mut().enumerate() {
             *sample = place as u32;
         }
-        for last in (1..self.order.len()).rev() {
-            state = state.wrapping_add(GOLDEN);
-            let drawn = (u128::from(mix(state)) * (last as u128 + 1)) >> 64;
-            self.order.swap(last, drawn as usize);
-        }
+        shuffle(&mut self.order, derive(self.seed, Purpose::SampleOrder, self.epoch, 0, 0));
+    }
+}
+
+/// Durstenfeld's shuffle, with the numbers of the SplitMix64 that starts at `stream`. Class A.
+pub(super) fn shuffle(order: &mut [u32], stream: u64) {
+    let mut state = stream;
+    for last in (1..order.len()).rev() {
+        state = state.wrapping_add(GOLDEN);
+        let drawn = (u128::from(mix(state)) * (last as u128 + 1)) >> 64;
+        order.swap(last, drawn as usize);
     }
 }
 

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::method::{MethodError, MethodState};
+use crate::policy::Statistics;
 
 /// A worker's share of a data set or of the environments.
 pub trait Shard: Send {
@@ -28,6 +29,11 @@ pub trait Shard: Send {
     /// # Errors
     /// If a number becomes NaN or infinite.
     fn differentiate(&mut self, theta: &[f32]) -> Result<(Vec<f32>, usize), MethodError>;
+
+    /// The observation statistics so far, if there are such: the same in every shard.
+    fn statistics(&self) -> Option<&Statistics> {
+        None
+    }
 
     /// What happened since it was last asked.
     fn report(&mut self) -> Report;

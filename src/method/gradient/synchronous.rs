@@ -21,13 +21,15 @@
 //!    `method.compression`; rank 0's pulse, every 100 updates; and a report a row. A rank's
 //!    threads share its workers' micro-batches. The number of workers counts, that of ranks does not.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use rayon::prelude::*;
 
 use super::merge::Merge;
 use super::together::{
-    gather_by_worker, reported, restore_shards, save_shards, sent_by_others, write_report,
+    gather_by_worker, reported, restore_shards, save_shards, sent_by_others, shared_statistics,
+    write_report,
 };
 use super::{Descent, Shard, length};
 use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank};
@@ -43,8 +45,13 @@ pub struct SynchronousSettings {
     pub most_updates: Option<u64>,
     /// Samples of an update's batch, all workers together.
     pub samples: Box<dyn Fn(u64) -> usize + Send>,
-    /// Updates between two at which shards have something to tell each other.
+    /// Updates between two at which shards have something to tell each other. A row is then as many
+    /// updates, and is never left half done.
     pub updates_per_note: Option<u64>,
+    /// The part of theta that is the policy.
+    pub policy: Range<usize>,
+    /// Observation statistics to start from; not kept without normalisation.
+    pub statistics: Statistics,
 }
 
 /// Updates between two looks at whether to stop or to save.
@@ -72,7 +79,7 @@ impl Synchronous {
         merge: Box<dyn Merge>,
         descent: Descent,
     ) -> Self {
-        let statistics = Statistics::default();
+        let statistics = settings.statistics.clone();
         Synchronous {
             settings,
             shards,
@@ -96,10 +103,13 @@ impl Synchronous {
         let Synchronous { settings, shards, merge, descent, row, .. } = self;
         let theta = descent.theta();
         let number = descent.updates();
+        let tells = settings.updates_per_note.is_some_and(|every| number.is_multiple_of(every));
+        let began = Instant::now();
         let notes = rank.crew.install(|| {
             shards.par_iter_mut().map(|shard| shard.prepare(theta)).collect::<Result<Vec<_>, _>>()
         })?;
-        if settings.updates_per_note.is_some_and(|every| number.is_multiple_of(every)) {
+        if tells {
+            row.evaluate_seconds += began.elapsed().as_secs_f64();
             let notes = gather_by_worker(rank, settings.workers, notes)?;
             shards.iter_mut().for_each(|shard| shard.hear(&notes));
         }
@@ -151,7 +161,8 @@ impl Method for Synchronous {
         let end = self.end_of_row();
         while self.descent.updates() + 1 < end {
             self.update(rank)?;
-            if self.descent.updates().is_multiple_of(PULSE) {
+            let may_pause = self.settings.updates_per_note.is_none();
+            if may_pause && self.descent.updates().is_multiple_of(PULSE) {
                 let pulse = agree()?;
                 self.row.update_seconds += began.elapsed().as_secs_f64();
                 began = Instant::now();
@@ -172,20 +183,27 @@ impl Method for Synchronous {
         let step: Vec<f32> =
             theta.iter().zip(&before).map(|(after, before)| after - before).collect();
         row.update_ratio = (row.parameter_norm > 0.0).then(|| length(&step) / row.parameter_norm);
-        row.update_seconds += began.elapsed().as_secs_f64() - row.communicate_seconds;
+        let elsewhere = row.communicate_seconds + row.evaluate_seconds;
+        row.update_seconds += began.elapsed().as_secs_f64() - elsewhere;
         let busy = self.shards.len().min(rank.crew.threads());
         row.idle_fraction = 1.0 - busy as f64 / rank.crew.threads() as f64;
+        if self.statistics.are_kept() {
+            self.statistics = shared_statistics(rank, &self.shards, &self.statistics)?;
+        }
         row.pulse = agree()?;
         row.sent_by_others = sent_by_others(rank, &mut self.sent)?;
         Ok(row)
     }
 
     fn theta(&self) -> &[f32] {
-        self.descent.theta()
+        &self.descent.theta()[self.settings.policy.clone()]
     }
 
     fn codes(&self) -> Option<Vec<u8>> {
-        self.descent.codes()
+        let theta = self.descent.theta();
+        let has_more = self.settings.policy != (0..theta.len());
+        let all = || theta.iter().flat_map(|number| number.to_le_bytes()).collect();
+        self.descent.codes().or_else(|| has_more.then(all))
     }
 
     fn statistics(&self) -> &Statistics {
@@ -193,7 +211,8 @@ impl Method for Synchronous {
     }
 
     fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
-        let mut state = MethodState::default();
+        let statistics = self.statistics.to_bytes();
+        let mut state = MethodState { statistics, ..MethodState::default() };
         self.descent.save("", &mut state);
         save_shards(rank, self.settings.workers, &self.shards, &mut state)?;
         self.merge.save(rank, &mut state)?;
@@ -212,6 +231,7 @@ impl Method for Synchronous {
         self.descent.restore("", state)?;
         restore_shards(rank, &mut self.shards, state)?;
         self.merge.restore(rank, state)?;
+        self.statistics = Statistics::from_bytes(&state.statistics);
         self.row = Interval {
             updates: state.whole_number("row.updates")?,
             lost_updates: Some(state.whole_number("row.lost")?),

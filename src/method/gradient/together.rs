@@ -3,6 +3,7 @@
 use super::{Report, Shard};
 use crate::comm::{CommError, all_gather_equal};
 use crate::method::{Interval, MethodError, MethodState, Rank, Returns};
+use crate::policy::Statistics;
 
 /// The messages of all workers in worker order, on every rank; this rank has those of its own
 /// workers, rank, rank + R, ... Sizes are told first. Collective.
@@ -79,6 +80,22 @@ pub fn sent_by_others(rank: &Rank<'_>, before: &mut u64) -> Result<u64, CommErro
     let all = all_gather_equal(rank.comm, &mine.to_le_bytes())?;
     let others = all.as_chunks::<8>().0.iter().skip(1);
     Ok(others.map(|bytes| u64::from_le_bytes(*bytes)).sum())
+}
+
+/// The observation statistics that the first worker's shard has, on every rank; `before` are others
+/// of the same size. Collective.
+///
+/// # Errors
+/// If a rank fails.
+pub fn shared_statistics(
+    rank: &Rank<'_>,
+    shards: &[Box<dyn Shard>],
+    before: &Statistics,
+) -> Result<Statistics, CommError> {
+    let mine = shards.first().and_then(|shard| shard.statistics());
+    let mut bytes = mine.unwrap_or(before).to_bytes();
+    rank.comm.broadcast(&mut bytes)?;
+    Ok(Statistics::from_bytes(&bytes))
 }
 
 /// Writes a report into a row.

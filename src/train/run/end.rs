@@ -82,7 +82,7 @@ impl Run<'_> {
             final_test_error: errors.map(|e| e.test_error),
             best_error_rate: errors.and(best).map(|score| -score),
             samples: counted(self.counters.samples),
-            updates: counted(self.counters.updates),
+            updates: Some(self.counters.updates).filter(|&updates| updates > 0),
             final_lost_share: self.counters.lost_share,
             parameters: method.architecture().map(|_| method.theta().len()),
             architecture: method.architecture().map(|own| own.described()),

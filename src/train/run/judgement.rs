@@ -4,12 +4,14 @@ use std::time::Instant;
 
 use super::Run;
 use crate::method::Method;
-use crate::record::{Judgement, PolicyFile, Recorder};
+use crate::record::{Counters, Judgement, PolicyFile, Recorder};
 use crate::seed::Purpose;
 use crate::train::{Seeds, TrainError, classify, evaluate};
 
 impl Run<'_> {
-    pub(super) fn is_evaluation_due(&self, steps_before: u64, samples_before: u64) -> bool {
+    /// Whether an evaluation is due, with counters before the row as they were.
+    pub(super) fn is_evaluation_due(&self, before: &Counters) -> bool {
+        let Counters { env_steps: steps_before, samples: samples_before, .. } = *before;
         let evaluation = &self.session.experiment.evaluation;
         if let Some(data) = self.session.task.data() {
             let samples = data.training.len() as u64;
@@ -24,8 +26,11 @@ impl Run<'_> {
                 || evaluation.every_samples.is_some_and(passed)
                 || evaluation.every_epochs.is_some_and(|epochs| passed(epochs * samples));
         }
-        let by_generations =
-            evaluation.every.is_some_and(|every| self.counters.generation.is_multiple_of(every));
+        let by_generations = evaluation.every.is_some_and(|every| match self.counters.updates {
+            0 => self.counters.generation.is_multiple_of(every),
+            // A row is as many updates as an iteration has.
+            updates => updates / every > before.updates / every,
+        });
         let by_steps = evaluation
             .every_env_steps
             .is_some_and(|every| self.counters.env_steps / every > steps_before / every);

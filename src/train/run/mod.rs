@@ -96,11 +96,10 @@ impl<'a> Run<'a> {
             self.counters.wall_seconds = pulse.wall_seconds;
             return Ok(pulse);
         }
-        let steps_before = self.counters.env_steps;
+        let counters_before = self.counters.clone();
         self.counters.generation += 1;
         self.counters.env_steps += interval.env_steps;
         self.counters.episodes += interval.episodes;
-        let samples_before = self.counters.samples;
         self.counters.samples += interval.samples;
         self.counters.updates += interval.updates;
         self.counters.lost_share = interval
@@ -120,7 +119,7 @@ impl<'a> Run<'a> {
             ))?;
         }
 
-        let evaluation = if self.is_evaluation_due(steps_before, samples_before) {
+        let evaluation = if self.is_evaluation_due(&counters_before) {
             self.evaluate(method, Purpose::Evaluation, recorder)?
         } else {
             None

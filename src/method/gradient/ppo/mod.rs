@@ -1,0 +1,240 @@
+//! Gradients from an environment: proximal policy optimisation with a clipped surrogate (Schulman
+//! et al. 2017, <https://arxiv.org/abs/1707.06347>), with the settings and details of
+//! stable-baselines3 (Raffin et al. 2021, <https://jmlr.org/papers/v22/20-1364.html>).
+//!
+//! ```text
+//! every iteration   each of E environments takes H steps with the policy as it is
+//!                   advantages by GAE, normalised over the iteration
+//! then              epochs times: minibatches of the E H steps, each an update
+//! ```
+//!
+//! | file | what is there |
+//! | --- | --- |
+//! | `parameters.rs` | what theta is made of |
+//! | `distribution.rs` | actions: drawn, judged, differentiated |
+//! | `episode.rs` | an episode that goes on after an interruption |
+//! | `player.rs` | one environment: its steps, and their gradients |
+//! | `advantage.rs`, `loss.rs` | what a step was worth; what it has to say of theta |
+//! | `together.rs` | what environments of different workers know of each other |
+//!
+//! Differences from stable-baselines3:
+//!
+//! 1. A minibatch takes the same number of steps from every environment, in an order of each one's
+//!    own; there, from one shuffle of all. So the environment is the unit of work, and workers, ranks
+//!    and threads that share environments change nothing.
+//! 2. Advantages are normalised over the iteration, not over each minibatch, which no worker has
+//!    whole.
+//! 3. Policy and value start by `policy.initial`, the value's last layer at length 1; there,
+//!    orthogonal matrices of gain sqrt 2, 0.01 and 1.
+//! 4. Observations are normalised by the statistics of the iterations before, with this program's
+//!    variance floor (0.01) and clip (5); there, by those up to the step, clipped at 10.
+//! 5. With `normalize_returns` all rewards of an iteration are divided by one deviation, that of the
+//!    discounted returns up to its end, and not clipped.
+//! 6. Time limits bootstrap with the value of the last observation, as there.
+
+mod advantage;
+mod distribution;
+mod episode;
+mod loss;
+mod parameters;
+mod player;
+mod together;
+
+pub use parameters::Parameters;
+
+use rayon::prelude::*;
+
+use self::loss::Weights;
+use self::player::Player;
+use self::together::{Returns, SUMS_BYTES, Sums};
+use super::order::shuffle;
+use super::shard::{Report, Shard};
+use super::tree_sum;
+use crate::comm::share;
+use crate::method::{MethodError, MethodState};
+use crate::network::Diverged;
+use crate::optimizer::Schedule;
+use crate::policy::{ActionRule, Statistics};
+use crate::task::Task;
+
+/// What the shards of an environment have in common.
+#[derive(Clone)]
+pub struct PpoSettings {
+    /// The run's seed.
+    pub seed: u64,
+    /// Where environments come from.
+    pub task: Task,
+    /// How outputs become actions.
+    pub rule: ActionRule,
+    /// What theta is made of.
+    pub parameters: Parameters,
+    /// How many workers share the environments.
+    pub workers: usize,
+    /// Environments of all workers.
+    pub environments: usize,
+    /// Steps of each in an iteration.
+    pub horizon: usize,
+    /// How often each step is learnt from.
+    pub epochs: u64,
+    /// Steps of a minibatch, from all environments together.
+    pub batch_size: usize,
+    /// How far the ratio of probabilities may go from 1.
+    pub clip: f64,
+    /// How that changes with the updates done.
+    pub clip_schedule: Schedule,
+    /// Discount of a step.
+    pub gamma: f64,
+    /// Decay of the advantages' sums.
+    pub lambda: f64,
+    /// Weight of the value's squared error.
+    pub value_coefficient: f64,
+    /// Weight of the entropy.
+    pub entropy_coefficient: f64,
+    /// Whether rewards are divided by the deviation of the discounted returns.
+    pub normalize_returns: bool,
+    /// Observation statistics to start from; not kept without normalisation.
+    pub statistics: Statistics,
+}
+
+impl PpoSettings {
+    /// Steps of a minibatch that each environment gives.
+    fn each(&self) -> usize {
+        self.batch_size / self.environments
+    }
+
+    /// Minibatches of an epoch.
+    fn minibatches(&self) -> u64 {
+        (self.horizon / self.each()) as u64
+    }
+
+    /// Updates of an iteration.
+    pub fn updates_per_iteration(&self) -> u64 {
+        self.epochs * self.minibatches()
+    }
+}
+
+/// One worker's share of the environments: so many of them, in their order.
+pub struct PpoShard {
+    settings: PpoSettings,
+    players: Vec<Player>,
+    /// Gradients so far.
+    step: u64,
+    statistics: Statistics,
+    returns: Returns,
+}
+
+impl PpoShard {
+    /// The share of worker `worker`.
+    ///
+    /// # Errors
+    /// If an environment cannot be made.
+    pub fn new(settings: PpoSettings, worker: usize) -> Result<Self, MethodError> {
+        let mine = share(settings.environments, worker, settings.workers);
+        let players =
+            mine.map(|number| Player::new(&settings, number)).collect::<Result<_, _>>()?;
+        let (statistics, returns) = (settings.statistics.clone(), Returns::default());
+        Ok(PpoShard { settings, players, step: 0, statistics, returns })
+    }
+
+    fn is_start_of_iteration(&self) -> bool {
+        self.step.is_multiple_of(self.settings.updates_per_iteration())
+    }
+}
+
+impl Shard for PpoShard {
+    fn prepare(&mut self, theta: &[f32]) -> Result<Vec<u8>, MethodError> {
+        if !self.is_start_of_iteration() {
+            return Ok(Vec::new());
+        }
+        let PpoShard { settings, players, step, statistics, .. } = self;
+        let iteration = *step / settings.updates_per_iteration();
+        let filter = statistics.filter();
+        let play = |player: &mut Player| player.play(settings, theta, &filter, iteration);
+        let sums = players.par_iter_mut().map(play).collect::<Result<Vec<_>, _>>()?;
+        let mut note: Vec<u8> = sums.into_iter().flat_map(Sums::to_bytes).collect();
+        if statistics.are_kept() {
+            let mut seen = Statistics::new(settings.parameters.policy.inputs);
+            players.iter().for_each(|player| seen.add_episode(&player.seen));
+            note.extend(seen.to_bytes());
+        }
+        Ok(note)
+    }
+
+    fn hear(&mut self, notes: &[Vec<u8>]) {
+        let PpoShard { settings, players, statistics, returns, .. } = self;
+        let each = settings.environments / settings.workers * SUMS_BYTES;
+        let mut all = Sums::default();
+        for note in notes {
+            let (sums, seen) = note.split_at(each);
+            sums.as_chunks().0.iter().for_each(|bytes| all.add(Sums::from_bytes(bytes)));
+            statistics.merge(&Statistics::from_bytes(seen));
+        }
+        let count = (settings.environments * settings.horizon) as f64;
+        returns.add(&all, count);
+        let scale = if settings.normalize_returns { returns.scale() } else { 1.0 };
+        let normal = all.mean_and_deviation(scale, count);
+        players.iter_mut().for_each(|player| player.hear(scale, normal));
+    }
+
+    fn differentiate(&mut self, theta: &[f32]) -> Result<(Vec<f32>, usize), MethodError> {
+        let PpoShard { settings, players, step, .. } = self;
+        let (epoch, minibatch) = (*step / settings.minibatches(), *step % settings.minibatches());
+        let each = settings.each();
+        let start = minibatch as usize * each;
+        let weights = Weights {
+            clip: settings.clip * settings.clip_schedule.factor(*step),
+            value: settings.value_coefficient,
+            entropy: settings.entropy_coefficient,
+        };
+        *step += 1;
+        let update = *step;
+        let gradients: Result<Vec<_>, Diverged> = players
+            .par_iter_mut()
+            .map(|player| {
+                player.differentiate(settings, theta, (epoch, start..start + each), weights)
+            })
+            .collect();
+        let mut gradients = gradients.map_err(|source| MethodError::Diverged { update, source })?;
+        let add = |sum: &mut Vec<f32>, more: Vec<f32>| {
+            sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        };
+        let mut term = |k: usize| std::mem::take(&mut gradients[k]);
+        Ok((tree_sum(players.len(), &mut term, &add), players.len() * each))
+    }
+
+    fn report(&mut self) -> Report {
+        let mut report = Report::default();
+        self.players.iter_mut().for_each(|player| report.merge(std::mem::take(&mut player.report)));
+        report
+    }
+
+    fn statistics(&self) -> Option<&Statistics> {
+        self.statistics.are_kept().then_some(&self.statistics)
+    }
+
+    /// Between two iterations only: rows of an environment are whole iterations.
+    fn save(&self, prefix: &str, state: &mut MethodState) {
+        state.numbers.push((format!("{prefix}step"), self.step.to_string()));
+        state.doubles.push((format!("{prefix}returns"), self.returns.words.to_vec()));
+        if self.statistics.are_kept() {
+            state.bytes.push((format!("{prefix}statistics"), self.statistics.to_bytes()));
+        }
+        self.players.iter().for_each(|player| player.save(prefix, state));
+    }
+
+    fn restore(&mut self, prefix: &str, state: &MethodState) -> Result<(), MethodError> {
+        self.step = state.whole_number(&format!("{prefix}step"))?;
+        self.returns.words.copy_from_slice(state.double(&format!("{prefix}returns"), 3)?);
+        if self.statistics.are_kept() {
+            self.statistics = Statistics::from_bytes(state.bytes(&format!("{prefix}statistics"))?);
+        }
+        self.players.iter_mut().try_for_each(|player| player.restore(prefix, state))
+    }
+}
+
+/// The numbers of an iteration's steps, in the order that `stream` stands for.
+fn shuffle_steps(order: &mut Vec<u32>, steps: usize, stream: u64) {
+    order.clear();
+    order.extend(0..u32::try_from(steps).unwrap_or(u32::MAX));
+    shuffle(order, stream);
+}
