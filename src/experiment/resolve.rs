@@ -123,6 +123,10 @@ impl Source {
                     continue;
                 }
             }
+            if section == "ppo" && MethodSection::uses(&name, section) && self.is_of_data() {
+                let origin = &self.origin;
+                warnings.push(format!("{origin}: [ppo] has no effect: the task is a data set"));
+            }
             match value {
                 Value::Table(table) => {
                     for name in table.keys() {
@@ -279,6 +283,43 @@ mod tests {
         assert!(resolve(GA, &[random, "method.sigma=1"]).unwrap_err().contains("sigma"));
         assert!(resolve(GA, &[random, "policy.initial=zeros"]).unwrap_err().contains("initial"));
         assert!(resolve(GA, &[random]).is_ok());
+    }
+
+    #[test]
+    fn every_mistake_of_a_gradient_method_on_an_environment_names_its_key() {
+        const PPO: &str = "[task]\nenv = \"CartPole-v1\"\nenvironments = 4\n[method]\n\
+            name = \"synchronous\"\nworkers = 2\n[ppo]\nhorizon = 32\n[stop]\nenv_steps = 9\n";
+        let experiment = resolve(PPO, &[]).unwrap();
+        assert_eq!(experiment.optimizer.learning_rate, 3e-4);
+        let written = experiment.to_toml();
+        assert!(written.contains("batch_size = 64") && written.contains("lambda = 0.95"));
+        assert_eq!(Experiment::parse(&written).unwrap(), experiment);
+        let alone = resolve(&PPO.replace("environments = 4\n", ""), &[]).unwrap();
+        assert_eq!(alone.task.environments, Some(2));
+        for (set, parts) in [
+            ("task.environments=3", vec!["task.environments = 3", "method.workers, which is 2"]),
+            ("method.batch_size=6", vec!["method.batch_size = 6", "which is 4"]),
+            ("method.batch_size=12", vec!["method.batch_size = 12", "the 128 steps"]),
+            ("method.microbatch=8", vec!["method.microbatch = 8", "0"]),
+            ("ppo.gamma=1.5", vec!["ppo.gamma = 1.5", "from 0 to 1"]),
+            ("ppo.clip=0", vec!["ppo.clip", "above 0"]),
+            ("ppo.epochs=0", vec!["ppo.epochs", "at least 1"]),
+            ("ppo.horizons=3", vec!["did you mean `ppo.horizon`"]),
+            ("arithmetic.matmul=bf16", vec!["arithmetic.matmul", "\"f32\""]),
+            ("policy.virtual_batch_norm=9", vec!["policy.virtual_batch_norm", "plain layers"]),
+            ("stop.generations=9", vec!["stop.generations", "stop.updates"]),
+            ("method.population=4", vec!["method.population", "belongs to"]),
+        ] {
+            let error = resolve(PPO, &[set]).unwrap_err();
+            for part in parts {
+                assert!(error.contains(part), "--set {set}: `{error}` lacks `{part}`");
+            }
+        }
+        let error = resolve(SMALL, &["task.environments=2"]).unwrap_err();
+        assert!(error.contains("belongs to gradient methods on environments"), "{error}");
+        let samples = "[task]\ndataset = \"synthetic\"\n[ppo]\nclip = 0.1\n[stop]\nepochs = 1\n";
+        let warnings = Source::from_text(samples).unwrap().resolve().unwrap().1;
+        assert!(warnings[0].contains("[ppo] has no effect"), "{warnings:?}");
     }
 
     #[test]

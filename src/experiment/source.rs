@@ -8,7 +8,7 @@ use super::compiled_in::{compiled_in, compiled_in_for_data};
 use super::keys::exists;
 use super::nearest::nearest;
 use super::read::beyond_whole_numbers;
-use super::{Experiment, ExperimentError, listed};
+use super::{Experiment, ExperimentError, MethodSection, listed};
 
 /// An experiment on its way from a file to a run: plain TOML with flags laid over it.
 #[derive(Clone, Debug)]
@@ -248,6 +248,10 @@ impl Source {
                 self.method_name()
             ));
         }
+        let is_built_in = !self.given.is_empty();
+        if is_built_in && name.as_str().is_some_and(MethodSection::is_gradient) {
+            self.leave_generations();
+        }
         for path in std::mem::take(&mut self.given) {
             if let Some((section, key)) = path.split_once('.')
                 && let Some(Value::Table(table)) = self.table.get_mut(section)
@@ -258,6 +262,20 @@ impl Source {
                     self.table.remove(section);
                 }
             }
+        }
+    }
+
+    /// Takes out what counts generations, which a gradient method has none of; where that was the only
+    /// sure end, steps are.
+    fn leave_generations(&mut self) {
+        let mut take = |section: &str, key: &str| {
+            let table = self.table.get_mut(section).and_then(Value::as_table_mut);
+            table.is_some_and(|table| table.remove(key).is_some())
+        };
+        take("evaluation", "every");
+        if take("stop", "generations") && !self.is_of_data() {
+            let steps = DEFAULT_STEPS.replace('_', "").parse().unwrap_or(i64::MAX);
+            self.put("stop.env_steps", Value::Integer(steps));
         }
     }
 
@@ -320,6 +338,14 @@ mod tests {
         source.set("method.name=openai-es").unwrap();
         let same = Source::for_env("CartPole-v1").unwrap().resolve().unwrap().0;
         assert_eq!(source.resolve().unwrap().0, same);
+
+        // Gradient methods have no generations.
+        let mut source = Source::for_env("CartPole-v1").unwrap();
+        source.set("method.name=synchronous").unwrap();
+        let experiment = source.resolve().unwrap().0;
+        assert_eq!(experiment.stop.generations, None);
+        assert_eq!(experiment.stop.env_steps, Some(1_000_000));
+        assert_eq!(experiment.evaluation.every_env_steps, Some(10_000));
 
         // Its [optimizer] is nothing to warn of where there is none.
         let mut source = Source::for_env("CartPole-v1").unwrap();

@@ -72,6 +72,8 @@ mod tests {
             let task = "[task]\nenv = \"CartPole-v1\"\n[stop]\ngenerations = 1";
             others.push(format!("{task}\n[method]\nname = \"{name}\"\n"));
         }
+        let played = "[task]\nenv = \"CartPole-v1\"\n[stop]\nenv_steps = 1\n";
+        others.push(format!("{played}[method]\nname = \"synchronous\"\n"));
         let mut of_others = Vec::new();
         for text in others {
             let experiment = Experiment::parse(&text).unwrap();

@@ -130,9 +130,6 @@ mod tests {
         let keys = || KEYS.iter().filter_map(|key| key.path.strip_prefix("method."));
         for &name in method::NAMES {
             for of_data in [false, true] {
-                if MethodSection::is_gradient(name) && !of_data {
-                    continue;
-                }
                 for key in keys().filter(|key| *key != "name") {
                     let error = read(name, of_data, key);
                     let is_taken = takes(name, of_data).contains(&key);

@@ -104,17 +104,24 @@ impl Synchronous {
         let theta = descent.theta();
         let number = descent.updates();
         let tells = settings.updates_per_note.is_some_and(|every| number.is_multiple_of(every));
-        let began = Instant::now();
-        let notes = rank.crew.install(|| {
-            shards.par_iter_mut().map(|shard| shard.prepare(theta)).collect::<Result<Vec<_>, _>>()
-        })?;
         if tells {
+            let began = Instant::now();
+            let notes = rank.crew.install(|| {
+                let each = shards.par_iter_mut().map(|shard| shard.prepare(theta));
+                each.collect::<Result<Vec<_>, _>>()
+            })?;
             row.evaluate_seconds += began.elapsed().as_secs_f64();
             let notes = gather_by_worker(rank, settings.workers, notes)?;
             shards.iter_mut().for_each(|shard| shard.hear(&notes));
         }
+        // Threads are woken up once an update, which counts where updates are short.
         let gradients = rank.crew.install(|| {
-            let each = shards.par_iter_mut().map(|shard| shard.differentiate(theta));
+            let each = shards.par_iter_mut().map(|shard| {
+                if !tells {
+                    shard.prepare(theta)?;
+                }
+                shard.differentiate(theta)
+            });
             each.collect::<Result<Vec<_>, _>>()
         })?;
         let mine = gradients.into_iter().map(|(gradient, _)| gradient).collect();

@@ -1,6 +1,6 @@
 //! What workers tell each other, wherever they are.
 
-use super::{Report, Shard};
+use super::{Report, Shard, tree_sum};
 use crate::comm::{CommError, all_gather_equal};
 use crate::method::{Interval, MethodError, MethodState, Rank, Returns};
 use crate::policy::Statistics;
@@ -59,11 +59,10 @@ pub fn reported(
     let encode =
         |shard: &mut Box<dyn Shard>| serde_json::to_vec(&shard.report()).unwrap_or_default();
     let mine = shards.iter_mut().map(encode).collect();
-    let mut all = Report::default();
-    for message in gather_by_worker(rank, workers, mine)? {
-        all.merge(serde_json::from_slice(&message).unwrap_or_default());
-    }
-    Ok(all)
+    let messages = gather_by_worker(rank, workers, mine)?;
+    let mut report =
+        |worker: usize| -> Report { serde_json::from_slice(&messages[worker]).unwrap_or_default() };
+    Ok(tree_sum(workers, &mut report, &Report::merge))
 }
 
 /// What ranks other than 0 have sent in parcels and messages since they were last asked. `before` is

@@ -107,25 +107,26 @@ mod tests {
                     moved[k] += by;
                     moved
                 };
-                let up_and_down =
-                    |up: ((f64, f32), _), down: ((f64, f32), (Vec<f32>, Vec<f64>))| {
-                        let _: &(Vec<f32>, Vec<f64>) = &up.1;
-                        (up.0.0 - down.0.0) / (2.0 * f64::from(h))
-                    };
+                let loss = |outputs: &[f32], log_std: &[f32], value: f32| {
+                    let ((loss, _), _) = of(outputs, log_std, value);
+                    loss
+                };
+                let slope = |up: f64, down: f64| (up - down) / (2.0 * f64::from(h));
                 for k in 0..5 {
                     let (up, down) = (moved(k, h, &outputs), moved(k, -h, &outputs));
-                    let difference = up_and_down(of(&up, log_std, 1.25), of(&down, log_std, 1.25));
+                    let difference = slope(loss(&up, log_std, 1.25), loss(&down, log_std, 1.25));
                     near(difference, f64::from(by_outputs[k]));
                 }
                 for k in 0..log_std.len() {
                     let (up, down) = (moved(k, h, log_std), moved(k, -h, log_std));
                     near(
-                        up_and_down(of(&outputs, &up, 1.25), of(&outputs, &down, 1.25)),
+                        slope(loss(&outputs, &up, 1.25), loss(&outputs, &down, 1.25)),
                         by_log_std[k],
                     );
                 }
-                let (up, down) = (of(&outputs, log_std, 1.25 + h), of(&outputs, log_std, 1.25 - h));
-                near(up_and_down(up, down), f64::from(by_value));
+                let (up, down) =
+                    (loss(&outputs, log_std, 1.25 + h), loss(&outputs, log_std, 1.25 - h));
+                near(slope(up, down), f64::from(by_value));
             }
         }
     }

@@ -203,9 +203,9 @@ impl Shard for PpoShard {
     }
 
     fn report(&mut self) -> Report {
-        let mut report = Report::default();
-        self.players.iter_mut().for_each(|player| report.merge(std::mem::take(&mut player.report)));
-        report
+        let players = &mut self.players;
+        let mut report = |player: usize| std::mem::take(&mut players[player].report);
+        tree_sum(self.settings.environments / self.settings.workers, &mut report, &Report::merge)
     }
 
     fn statistics(&self) -> Option<&Statistics> {
@@ -237,4 +237,120 @@ fn shuffle_steps(order: &mut Vec<u32>, steps: usize, stream: u64) {
     order.clear();
     order.extend(0..u32::try_from(steps).unwrap_or(u32::MAX));
     shuffle(order, stream);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Architecture, Initial, initial_theta};
+    use es_envs::Setting;
+
+    fn settings(env: &str, environments: usize, horizon: usize) -> (PpoSettings, Vec<f32>) {
+        let task = Task::registered(env, Setting::default()).unwrap();
+        let rule = ActionRule::new(&task.spec().actions, None).unwrap();
+        let inputs = task.spec().observation_size;
+        let policy = Architecture::perceptron(inputs, vec![5], rule.outputs());
+        let parameters = Parameters::new(&policy, &rule);
+        let first = initial_theta(&policy, Initial::He, 1);
+        let theta = parameters.first(first, -0.5, Initial::Normc, 1);
+        let settings = PpoSettings {
+            seed: 1,
+            task,
+            rule,
+            parameters,
+            workers: 1,
+            environments,
+            horizon,
+            epochs: 1000,
+            batch_size: environments * horizon,
+            clip: 0.2,
+            clip_schedule: Schedule::Constant,
+            gamma: 0.9,
+            lambda: 0.8,
+            value_coefficient: 0.5,
+            entropy_coefficient: 0.02,
+            normalize_returns: true,
+            statistics: Statistics::new(inputs),
+        };
+        (settings, theta)
+    }
+
+    /// The next gradient of all workers, which get ready for it together.
+    fn gradient(shards: &mut [PpoShard], theta: &[f32]) -> Vec<f32> {
+        let notes: Vec<Vec<u8>> =
+            shards.iter_mut().map(|shard| shard.prepare(theta).unwrap()).collect();
+        if !notes[0].is_empty() {
+            shards.iter_mut().for_each(|shard| shard.hear(&notes));
+        }
+        let add = |sum: &mut Vec<f32>, more: Vec<f32>| {
+            sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        };
+        tree_sum(shards.len(), &mut |k| shards[k].differentiate(theta).unwrap().0, &add)
+    }
+
+    #[test]
+    fn the_gradient_is_the_finite_difference_of_the_loss_by_theta() {
+        for env in ["CartPole-v1", "Pendulum-v1"] {
+            let (settings, mut theta) = settings(env, 2, 16);
+            let mut shard = vec![PpoShard::new(settings, 0).unwrap()];
+            gradient(&mut shard, &theta);
+            // Some way from where it was played, so that ratios differ and some are clipped.
+            for (k, number) in theta.iter_mut().enumerate() {
+                *number += 0.1 * libm::sinf(k as f32);
+            }
+            shard[0].report();
+            let ours = gradient(&mut shard, &theta);
+            let mut loss = |theta: &[f32]| {
+                shard[0].report();
+                shard[0].differentiate(theta).unwrap();
+                shard[0].report().loss
+            };
+            let length = ours.iter().map(|g| g * g).sum::<f32>().sqrt();
+            let h = 1.0 / 256.0;
+            for (k, &gradient) in ours.iter().enumerate() {
+                let mut moved = |by: f32| {
+                    let mut theta = theta.clone();
+                    theta[k] += by;
+                    loss(&theta)
+                };
+                let difference = (moved(h) - moved(-h)) / (2.0 * f64::from(h));
+                let off = (difference as f32 - gradient).abs();
+                assert!(off < 0.01 * length, "{env}, {k}: {gradient} for {difference} ({length})");
+            }
+        }
+    }
+
+    #[test]
+    fn workers_of_whole_environments_add_up_to_one_worker_to_the_bit() {
+        for env in ["CartPole-v1", "Pendulum-v1"] {
+            let of = |workers: usize| {
+                let (mut settings, theta) = settings(env, 4, 24);
+                (settings.workers, settings.epochs, settings.batch_size) = (workers, 2, 32);
+                let shards = (0..workers).map(|k| PpoShard::new(settings.clone(), k).unwrap());
+                let mut shards: Vec<PpoShard> = shards.collect();
+                // Two iterations of two epochs of three minibatches.
+                let gradients: Vec<_> = (0..12).map(|_| gradient(&mut shards, &theta)).collect();
+                let mut report = Report::default();
+                shards.iter_mut().for_each(|shard| report.merge(shard.report()));
+                let statistics = shards.remove(workers - 1).statistics;
+                (gradients, report.episodes, report.env_steps, report.samples, statistics)
+            };
+            let one = of(1);
+            assert_eq!((one.2, one.3), (192, 384));
+            for workers in [2, 4] {
+                assert!(of(workers) == one, "{env}: {workers} workers");
+            }
+        }
+    }
+
+    #[test]
+    fn an_epoch_takes_every_step_once() {
+        let mut order = Vec::new();
+        shuffle_steps(&mut order, 100, 7);
+        let first = order.clone();
+        shuffle_steps(&mut order, 100, 8);
+        assert_ne!(first, order);
+        order.sort_unstable();
+        assert_eq!(order, (0..100).collect::<Vec<_>>());
+    }
 }
