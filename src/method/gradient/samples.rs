@@ -3,10 +3,8 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rayon::prelude::*;
-
 use super::shard::{Report, Shard};
-use super::{SampleOrder, tree_sum};
+use super::{SampleOrder, at_once, tree_sum};
 use crate::comm::share;
 use crate::dataset::DataSet;
 use crate::method::{MethodError, MethodState};
@@ -105,9 +103,8 @@ impl Shard for SampleShard {
             microbatch => microbatch.min(chosen.len()),
         };
         let mut learnt = Learnt::default();
-        let micro: Vec<&[u32]> = chosen.chunks(each).collect();
-        let results: Result<Vec<_>, Diverged> =
-            micro.par_iter().map(|chosen| self.of(theta, chosen)).collect();
+        let mut micro: Vec<&[u32]> = chosen.chunks(each).collect();
+        let results = at_once::each(&mut micro, |chosen| self.of(theta, chosen));
         let diverged = |source| MethodError::Diverged { update: self.step, source };
         let mut terms = Vec::new();
         for (gradient, of) in results.map_err(diverged)? {

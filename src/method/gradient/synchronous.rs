@@ -24,8 +24,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use rayon::prelude::*;
-
+use super::at_once::{each, on_threads};
 use super::merge::Merge;
 use super::together::{
     gather_by_worker, reported, restore_shards, save_shards, sent_by_others, shared_statistics,
@@ -106,23 +105,19 @@ impl Synchronous {
         let tells = settings.updates_per_note.is_some_and(|every| number.is_multiple_of(every));
         if tells {
             let began = Instant::now();
-            let notes = rank.crew.install(|| {
-                let each = shards.par_iter_mut().map(|shard| shard.prepare(theta));
-                each.collect::<Result<Vec<_>, _>>()
-            })?;
+            let notes = on_threads(rank, || each(shards, |shard| shard.prepare(theta)))?;
             row.evaluate_seconds += began.elapsed().as_secs_f64();
             let notes = gather_by_worker(rank, settings.workers, notes)?;
             shards.iter_mut().for_each(|shard| shard.hear(&notes));
         }
-        // Threads are woken up once an update, which counts where updates are short.
-        let gradients = rank.crew.install(|| {
-            let each = shards.par_iter_mut().map(|shard| {
+        // In one go: threads are woken up once an update.
+        let gradients = on_threads(rank, || {
+            each(shards, |shard| {
                 if !tells {
                     shard.prepare(theta)?;
                 }
                 shard.differentiate(theta)
-            });
-            each.collect::<Result<Vec<_>, _>>()
+            })
         })?;
         let mine = gradients.into_iter().map(|(gradient, _)| gradient).collect();
         let began = Instant::now();

@@ -42,17 +42,14 @@ mod together;
 
 pub use parameters::Parameters;
 
-use rayon::prelude::*;
-
 use self::loss::Weights;
 use self::player::Player;
 use self::together::{Returns, SUMS_BYTES, Sums};
 use super::order::shuffle;
 use super::shard::{Report, Shard};
-use super::tree_sum;
+use super::{each, tree_sum};
 use crate::comm::share;
 use crate::method::{MethodError, MethodState};
-use crate::network::Diverged;
 use crate::optimizer::Schedule;
 use crate::policy::{ActionRule, Statistics};
 use crate::task::Task;
@@ -149,8 +146,7 @@ impl Shard for PpoShard {
         let PpoShard { settings, players, step, statistics, .. } = self;
         let iteration = *step / settings.updates_per_iteration();
         let filter = statistics.filter();
-        let play = |player: &mut Player| player.play(settings, theta, &filter, iteration);
-        let sums = players.par_iter_mut().map(play).collect::<Result<Vec<_>, _>>()?;
+        let sums = each(players, |player| player.play(settings, theta, &filter, iteration))?;
         let mut note: Vec<u8> = sums.into_iter().flat_map(Sums::to_bytes).collect();
         if statistics.are_kept() {
             let mut seen = Statistics::new(settings.parameters.policy.inputs);
@@ -179,8 +175,8 @@ impl Shard for PpoShard {
     fn differentiate(&mut self, theta: &[f32]) -> Result<(Vec<f32>, usize), MethodError> {
         let PpoShard { settings, players, step, .. } = self;
         let (epoch, minibatch) = (*step / settings.minibatches(), *step % settings.minibatches());
-        let each = settings.each();
-        let start = minibatch as usize * each;
+        let count = settings.each();
+        let start = minibatch as usize * count;
         let weights = Weights {
             clip: settings.clip * settings.clip_schedule.factor(*step),
             value: settings.value_coefficient,
@@ -188,18 +184,15 @@ impl Shard for PpoShard {
         };
         *step += 1;
         let update = *step;
-        let gradients: Result<Vec<_>, Diverged> = players
-            .par_iter_mut()
-            .map(|player| {
-                player.differentiate(settings, theta, (epoch, start..start + each), weights)
-            })
-            .collect();
+        let gradients = each(players, |player| {
+            player.differentiate(settings, theta, (epoch, start..start + count), weights)
+        });
         let mut gradients = gradients.map_err(|source| MethodError::Diverged { update, source })?;
         let add = |sum: &mut Vec<f32>, more: Vec<f32>| {
             sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
         };
         let mut term = |k: usize| std::mem::take(&mut gradients[k]);
-        Ok((tree_sum(players.len(), &mut term, &add), players.len() * each))
+        Ok((tree_sum(players.len(), &mut term, &add), players.len() * count))
     }
 
     fn report(&mut self) -> Report {
