@@ -80,6 +80,9 @@ pub enum Purpose {
     FirstValue = 53,
     /// How a compressed gradient is rounded; the generation is the update, the member the worker.
     Compression = 60,
+    /// How long a gradient of a simulated worker takes; the generation is its step, the member the
+    /// worker.
+    WorkerDelay = 61,
 }
 
 /// The golden ratio in 64 bits, the increment of SplitMix64: it keeps an input of zeros from
@@ -121,7 +124,7 @@ pub const fn derive(seed: u64, purpose: Purpose, generation: u64, member: u64, i
 mod tests {
     use super::*;
 
-    const PURPOSES: [Purpose; 23] = [
+    const PURPOSES: [Purpose; 24] = [
         Purpose::Initial,
         Purpose::Perturbation,
         Purpose::Episode,
@@ -145,6 +148,7 @@ mod tests {
         Purpose::RolloutOrder,
         Purpose::FirstValue,
         Purpose::Compression,
+        Purpose::WorkerDelay,
     ];
 
     #[test]
@@ -171,7 +175,7 @@ mod tests {
         let numbers: Vec<u64> = PURPOSES.iter().map(|&purpose| purpose as u64).collect();
         assert_eq!(
             numbers,
-            [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 20, 21, 22, 30, 40, 50, 51, 52, 53, 60]
+            [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 20, 21, 22, 30, 40, 50, 51, 52, 53, 60, 61]
         );
     }
 

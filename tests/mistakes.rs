@@ -265,7 +265,7 @@ fn what_a_method_cannot_learn_from_is_refused_with_the_methods_that_can() {
         let place = Place::new();
         let outcome = place.es_train(&["train", "--dataset", "synthetic", "--set", &set]);
         let needs = format!("{name} needs whole episodes");
-        outcome.exits_with(2).says(&["cma-es", "and synchronous", "learns from samples", &needs]);
+        outcome.exits_with(2).says(&["cma-es", "synchronous", "learns from samples", &needs]);
     }
     refused(
         &["--set", "method.name=ns-es"],

@@ -13,7 +13,7 @@ use crate::dataset;
 use crate::method::evolution::{Evolution, EvolutionSettings, MemberSamples, Search};
 use crate::method::{Method, MethodError, Needs, Rank};
 use crate::network::{Architecture, Convolutions, LearnerSettings, initial_theta};
-use crate::optimizer::{Adam, ClipUp, Optimizer, Sgd};
+use crate::optimizer::{Adagrad, Adam, ClipUp, Optimizer, Sgd};
 use crate::policy::{ActionRule, Statistics};
 use crate::record::{PolicyFile, plural};
 use crate::task::{PolicyPlan, Task};
@@ -293,13 +293,15 @@ impl Experiment {
 
     /// Updates after which a count says that a run on so many samples is to stop.
     fn most_updates(&self, samples: usize) -> Option<u64> {
-        let MethodSection::Gradient { learning: method, .. } = &self.method else { return None };
-        let batches = samples.div_ceil(method.batch_size.max(1)).max(1) as u64;
+        let (learning, keys) = self.method.gradient()?;
+        let per_update = usize::try_from(keys.batches_per_update()).unwrap_or(usize::MAX);
+        let batch = learning.batch_size.max(1).saturating_mul(per_update.max(1));
+        let batches = samples.div_ceil(batch).max(1) as u64;
         let by_epochs = self.stop.epochs.map(|epochs| epochs.saturating_mul(batches));
         // Whole epochs, which may end in a smaller batch, and what is left of the last.
         let by_samples = self.stop.samples.map(|wanted| {
             let (whole, rest) = (wanted / samples.max(1) as u64, wanted % samples.max(1) as u64);
-            (whole * batches).saturating_add(rest.div_ceil(method.batch_size.max(1) as u64))
+            (whole * batches).saturating_add(rest.div_ceil(batch as u64))
         });
         [self.stop.updates, by_epochs, by_samples].into_iter().flatten().min()
     }
@@ -342,6 +344,7 @@ impl Experiment {
                     section.max_speed.map_or(2.0, |speed| speed / section.learning_rate);
                 Box::new(ClipUp { momentum: section.momentum, max_speed })
             }
+            "adagrad" => Box::new(Adagrad { epsilon: section.epsilon }),
             // The only other name that passes the checks.
             _ => Box::new(Adam {
                 beta1: section.beta1,

@@ -18,11 +18,19 @@ const fn rule(key: &'static str, counts: fn(&Experiment) -> bool, when: &'static
 }
 
 const RULES: [Rule; 11] = [
-    rule("optimizer.momentum", |e| !steps_by(e, "adam"), "where optimizer.name is sgd or clipup"),
+    rule(
+        "optimizer.momentum",
+        |e| steps_by(e, "sgd") || steps_by(e, "clipup"),
+        "where optimizer.name is sgd or clipup",
+    ),
     rule("optimizer.max_speed", |e| steps_by(e, "clipup"), "where optimizer.name is clipup"),
     rule("optimizer.beta1", |e| steps_by(e, "adam"), "where optimizer.name is adam"),
     rule("optimizer.beta2", |e| steps_by(e, "adam"), "where optimizer.name is adam"),
-    rule("optimizer.epsilon", |e| steps_by(e, "adam"), "where optimizer.name is adam"),
+    rule(
+        "optimizer.epsilon",
+        |e| steps_by(e, "adam") || steps_by(e, "adagrad"),
+        "where optimizer.name is adam or adagrad",
+    ),
     rule("method.alpha", steps_by_threshold, "where method.step is threshold"),
     rule("method.alpha_schedule", steps_by_threshold, "where method.step is threshold"),
     rule("ga.parents", is_ga, "where method.name is ga"),

@@ -159,6 +159,41 @@ pub const KNOWN: &[Known] = &[
         paper: "Robbins, Monro 1951",
         about: "mini-batch SGD, or PPO of environments",
     },
+    Known {
+        name: "averaging",
+        family: Family::Gradient,
+        needs: Needs::DataSet,
+        paper: "Su, Chen 2015",
+        about: "local steps, then the mean of the models",
+    },
+    Known {
+        name: "bmuf",
+        family: Family::Gradient,
+        needs: Needs::DataSet,
+        paper: "Chen, Huo 2016",
+        about: "averaging with block momentum",
+    },
+    Known {
+        name: "diloco",
+        family: Family::Gradient,
+        needs: Needs::DataSet,
+        paper: "Douillard et al. 2023",
+        about: "averaging with an outer Nesterov sgd",
+    },
+    Known {
+        name: "downpour",
+        family: Family::Gradient,
+        needs: Needs::DataSet,
+        paper: "Dean et al. 2012",
+        about: "asynchronous sgd and its old gradients",
+    },
+    Known {
+        name: "easgd",
+        family: Family::Gradient,
+        needs: Needs::DataSet,
+        paper: "Zhang et al. 2015",
+        about: "workers and a centre that pull",
+    },
 ];
 
 /// The methods by name, for `method.name`.

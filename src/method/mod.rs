@@ -13,6 +13,7 @@ pub use known::{Family, KNOWN, Known, NAMES, Needs, known};
 use serde::{Deserialize, Serialize};
 
 use self::evolution::Rehearsal;
+use self::gradient::asynchronous::Staleness;
 use crate::comm::{CommError, Communicator};
 use crate::crew::Crew;
 use crate::network::{Architecture, Diverged};
@@ -112,6 +113,8 @@ pub struct Interval {
     pub sent_by_others: u64,
     /// Share of all threads' time during the evaluation in which they had nothing to do.
     pub idle_fraction: f64,
+    /// How old the gradients were, of methods whose workers do not wait for each other.
+    pub staleness: Staleness,
     /// What rank 0 told.
     pub pulse: Pulse,
     /// Whether the row goes on: the method came back only to be saved or stopped.
@@ -244,6 +247,12 @@ pub trait Method {
 
     /// The parameters' bits as they are stored, if that is not as [`Method::theta`].
     fn codes(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// How old the gradients of the whole run were, of a method whose workers do not wait for each
+    /// other.
+    fn staleness(&self) -> Option<&Staleness> {
         None
     }
 

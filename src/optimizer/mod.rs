@@ -6,11 +6,13 @@
 //! element: a slice stepped alone gives the same bits as the whole vector stepped at once. What a
 //! rule must know of the whole vector first, such as its length, the caller adds up ([`Sums`]).
 
+mod adagrad;
 mod adam;
 mod clipup;
 mod schedule;
 mod sgd;
 
+pub use adagrad::Adagrad;
 pub use adam::Adam;
 pub use clipup::ClipUp;
 pub use schedule::{Schedule, ScheduleError};
@@ -59,7 +61,7 @@ pub trait Optimizer: Send + Sync {
 }
 
 /// The optimizers by name, for `optimizer.name`.
-pub const NAMES: &[&str] = &["adam", "sgd", "clipup"];
+pub const NAMES: &[&str] = &["adam", "sgd", "clipup", "adagrad"];
 
 /// `base` to the power `exponent`, by squaring: the same bits everywhere, which std's `powi` does
 /// not promise.
@@ -88,6 +90,7 @@ mod tests {
             Box::new(Sgd { momentum: 0.9 }),
             Box::new(Sgd { momentum: 0.0 }),
             Box::new(ClipUp { momentum: 0.9, max_speed: 2.0 }),
+            Box::new(Adagrad { epsilon: 1e-8 }),
         ]
     }
 
@@ -137,7 +140,8 @@ mod tests {
                 let mut slots: Vec<&mut [f32]> = slots.iter_mut().map(|s| &mut s[..]).collect();
                 let sums = optimizer.sums(&gradient, &slots);
                 // Down to nothing, for rules whose steps do not shrink with the gradient.
-                let learning_rate = 0.05 * (1.0 - number as f64 / 400.0);
+                let full = if optimizer.name() == "adagrad" { 0.5 } else { 0.05 };
+                let learning_rate = full * (1.0 - number as f64 / 400.0);
                 let info = StepInfo { number, learning_rate, sums };
                 optimizer.step(info, &gradient, &mut slots, &mut theta);
             }

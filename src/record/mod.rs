@@ -16,6 +16,7 @@ mod reference;
 mod row;
 mod run_directory;
 mod sealed;
+mod staleness_csv;
 mod summary;
 mod tensorboard;
 
@@ -32,10 +33,13 @@ pub use progress_csv::ProgressCsv;
 pub use row::{COLUMNS, Classification, Evaluation, Judgement, MEASURED, Row};
 pub use run_directory::{Found, RunDirectory};
 pub use sealed::{Sealed, SealedError};
+pub use staleness_csv::staleness_csv;
 pub use summary::{StopReason, Summary};
 pub use tensorboard::TensorBoard;
 
 use std::path::{Path, PathBuf};
+
+use crate::method::gradient::asynchronous::Staleness;
 
 /// Why something could not be recorded or read back.
 #[derive(Debug, thiserror::Error)]
@@ -168,6 +172,14 @@ pub trait Recorder {
         Ok(())
     }
 
+    /// How old the gradients of an asynchronous method were, at the end.
+    ///
+    /// # Errors
+    /// If it cannot be recorded.
+    fn staleness(&mut self, _staleness: &Staleness) -> Result<(), RecordError> {
+        Ok(())
+    }
+
     /// A warning or an event, one line.
     ///
     /// # Errors
@@ -210,6 +222,10 @@ impl<R: Recorder> Recorder for Option<R> {
         self.as_mut().map_or(Ok(()), |recorder| recorder.work(work))
     }
 
+    fn staleness(&mut self, staleness: &Staleness) -> Result<(), RecordError> {
+        self.as_mut().map_or(Ok(()), |recorder| recorder.staleness(staleness))
+    }
+
     fn event(&mut self, line: &str) -> Result<(), RecordError> {
         self.as_mut().map_or(Ok(()), |recorder| recorder.event(line))
     }
@@ -244,6 +260,11 @@ impl<A: Recorder, B: Recorder> Recorder for (A, B) {
     fn work(&mut self, work: &[Work]) -> Result<(), RecordError> {
         self.0.work(work)?;
         self.1.work(work)
+    }
+
+    fn staleness(&mut self, staleness: &Staleness) -> Result<(), RecordError> {
+        self.0.staleness(staleness)?;
+        self.1.staleness(staleness)
     }
 
     fn event(&mut self, line: &str) -> Result<(), RecordError> {

@@ -205,7 +205,7 @@ impl Row {
             float(Some(interval.communicate_seconds)),
             float(Some(interval.idle_fraction)),
             self.bytes_sent.to_string(),
-            String::new(),
+            float(interval.staleness.mean()),
             self.theta_hash.clone(),
             whole(on_samples.then_some(self.samples)),
             whole((interval.updates > 0).then_some(self.updates)),

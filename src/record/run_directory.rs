@@ -8,14 +8,16 @@ use super::atomic::remove_partial_files;
 use super::evaluations::{bytes_sent, evaluations};
 use super::{
     Checkpoint, Evaluated, PolicyFile, ProgressCsv, RecordError, Recorder, Row, RunInfo, Summary,
-    Work, operations_csv, write_atomically,
+    Work, operations_csv, staleness_csv, write_atomically,
 };
+use crate::method::gradient::asynchronous::Staleness;
 
 const EXPERIMENT: &str = "experiment.toml";
 const PROGRESS: &str = "progress.csv";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const PREVIOUS: &str = "checkpoint.previous.safetensors";
 const OPERATIONS: &str = "operations.csv";
+const STALENESS: &str = "staleness.csv";
 const POLICY: &str = "policy.safetensors";
 const LOG: &str = "run.log";
 const SUMMARY: &str = "summary.json";
@@ -23,7 +25,7 @@ const LOCK: &str = "lock";
 const STOP: &str = "stop";
 
 /// Everything of a run that another run of the same name replaces.
-const OF_A_RUN: [&str; 10] = [
+const OF_A_RUN: [&str; 11] = [
     EXPERIMENT,
     PROGRESS,
     CHECKPOINT,
@@ -33,6 +35,7 @@ const OF_A_RUN: [&str; 10] = [
     LOG,
     SUMMARY,
     OPERATIONS,
+    STALENESS,
     STOP,
 ];
 
@@ -301,6 +304,15 @@ impl Recorder for RunDirectory {
     fn work(&mut self, work: &[Work]) -> Result<(), RecordError> {
         let path = self.path.join(OPERATIONS);
         let bytes = operations_csv(work).map_err(|error| RecordError::Table {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
+        write_atomically(&path, &bytes)
+    }
+
+    fn staleness(&mut self, staleness: &Staleness) -> Result<(), RecordError> {
+        let path = self.path.join(STALENESS);
+        let bytes = staleness_csv(staleness).map_err(|error| RecordError::Table {
             path: path.clone(),
             reason: error.to_string(),
         })?;

@@ -47,6 +47,7 @@ pub(super) fn exists(path: &str) -> bool {
 mod tests {
     use super::*;
     use crate::experiment::Experiment;
+    use crate::method::Family;
 
     fn paths(value: &toml::Value, prefix: &str, into: &mut Vec<(String, String)>) {
         match value {
@@ -67,10 +68,13 @@ mod tests {
         let value: toml::Value = toml::from_str(&experiment.to_toml()).unwrap();
         let mut written = Vec::new();
         paths(&value, "", &mut written);
-        let mut others = vec!["[task]\ndataset = \"mnist\"\n[stop]\nepochs = 1".to_owned()];
-        for name in crate::method::NAMES.iter().filter(|name| **name != "synchronous") {
-            let task = "[task]\nenv = \"CartPole-v1\"\n[stop]\ngenerations = 1";
-            others.push(format!("{task}\n[method]\nname = \"{name}\"\n"));
+        let mut others = Vec::new();
+        for method in crate::method::KNOWN {
+            let task = match method.family {
+                Family::Search => "[task]\nenv = \"CartPole-v1\"\n[stop]\ngenerations = 1",
+                Family::Gradient => "[task]\ndataset = \"mnist\"\n[stop]\nepochs = 1",
+            };
+            others.push(format!("{task}\n[method]\nname = \"{}\"\n", method.name));
         }
         let played = "[task]\nenv = \"CartPole-v1\"\n[stop]\nenv_steps = 1\n";
         others.push(format!("{played}[method]\nname = \"synchronous\"\n"));

@@ -70,6 +70,11 @@ pub trait LearningKeys {
     /// If it cannot be set up.
     fn build(&self, setup: &LearningSetup<'_>) -> Result<Box<dyn Method>, MethodError>;
 
+    /// Batches of an update.
+    fn batches_per_update(&self) -> u64 {
+        1
+    }
+
     /// What crosses between ranks, for `es-train check`.
     fn sends(&self, learning: &LearningSection, parameters: usize) -> String;
 }
@@ -115,11 +120,24 @@ impl LearningSetup<'_> {
         self.mine().map(shard).collect()
     }
 
+    /// The shards of this rank's workers, in worker order, each of whose gradients is that of a whole
+    /// batch: workers take turns. On an environment a worker's batch is its part of them in any case.
+    ///
+    /// # Errors
+    /// If they cannot be made.
+    pub fn shards_of_whole_batches(&self) -> Result<Vec<Box<dyn Shard>>, MethodError> {
+        let Some(settings) = self.samples() else { return self.shards() };
+        let settings = SampleSettings { whole_batches: true, ..settings };
+        let shard = |worker| Box::new(SampleShard::new(settings.clone(), worker)) as Box<dyn Shard>;
+        Ok(self.mine().map(shard).collect())
+    }
+
     /// What the shards of a data set have in common, if the task is one.
     fn samples(&self) -> Option<SampleSettings> {
         Some(SampleSettings {
             seed: self.experiment.seed,
             workers: self.learning.workers,
+            whole_batches: false,
             batch_size: self.learning.batch_size,
             microbatch: self.learning.microbatch,
             data: self.task.data()?.clone(),
@@ -203,7 +221,11 @@ impl LearningSetup<'_> {
         if let Some(updates) = self.updates_per_note() {
             return updates;
         }
-        let batch = self.learning.batch_size as u64;
+        let batches = self.experiment.method.gradient().map_or(1, |(_, keys)| {
+            // Of an update.
+            keys.batches_per_update()
+        });
+        let batch = (self.learning.batch_size as u64).saturating_mul(batches);
         let batches = (self.plan.samples as u64).div_ceil(batch);
         let evaluation = &self.experiment.evaluation;
         evaluation

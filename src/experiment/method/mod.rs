@@ -6,8 +6,13 @@
 //! [`DeviationsSection`], for those with a sigma for each parameter.
 
 mod ars;
+mod averaging;
+mod bmuf;
 mod cma_es;
 mod deviations;
+mod diloco;
+mod downpour;
+mod easgd;
 mod eggroll;
 mod ga;
 mod learning;
@@ -17,14 +22,20 @@ mod openai_es;
 mod pairs;
 mod pgpe;
 mod ppo;
+mod rounds;
 mod sep_cma_es;
 mod snes;
 mod synchronous;
 mod takes;
 
 pub use ars::ArsSection;
+pub use averaging::AveragingSection;
+pub use bmuf::BmufSection;
 pub use cma_es::CmaEsSection;
 pub use deviations::DeviationsSection;
+pub use diloco::DilocoSection;
+pub use downpour::DownpourSection;
+pub use easgd::EasgdSection;
 pub use eggroll::{EggrollSection, StepRule};
 pub use ga::{GaSection, GaTable, RandomSearchSection};
 pub use learning::{LearningKeys, LearningSection, LearningSetup};
@@ -72,6 +83,16 @@ pub enum MethodSection {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum GradientSection {
+    /// `name = "averaging"`
+    Averaging(AveragingSection),
+    /// `name = "bmuf"`
+    Bmuf(BmufSection),
+    /// `name = "diloco"`
+    Diloco(DilocoSection),
+    /// `name = "downpour"`
+    Downpour(DownpourSection),
+    /// `name = "easgd"`
+    Easgd(EasgdSection),
     /// `name = "synchronous"`
     Synchronous(SynchronousSection),
 }
@@ -219,6 +240,11 @@ impl MethodSection {
                 SearchSection::SepCmaEs(_) => "sep-cma-es",
             },
             MethodSection::Gradient { keys, .. } => match keys {
+                GradientSection::Averaging(_) => "averaging",
+                GradientSection::Bmuf(_) => "bmuf",
+                GradientSection::Diloco(_) => "diloco",
+                GradientSection::Downpour(_) => "downpour",
+                GradientSection::Easgd(_) => "easgd",
                 GradientSection::Synchronous(_) => "synchronous",
             },
         }
@@ -249,7 +275,8 @@ impl MethodSection {
             name if Self::is_gradient(name) && !of_data => ppo::DEFAULTS,
             "ars" => ars::DEFAULTS,
             "cma-es" => cma_es::DEFAULTS,
-            "synchronous" => synchronous::DEFAULTS,
+            "synchronous" | "averaging" | "bmuf" | "diloco" | "easgd" => synchronous::DEFAULTS,
+            "downpour" => downpour::DEFAULTS,
             "pgpe" => pgpe::DEFAULTS,
             _ => &[],
         }
@@ -263,8 +290,15 @@ impl MethodSection {
     ) -> Result<Self, ExperimentError> {
         if Self::is_gradient(name) {
             let learning = source.part(&mut table)?;
-            // The only name so far.
-            let keys = GradientSection::Synchronous(source.keys(table)?);
+            let keys = match name {
+                "averaging" => GradientSection::Averaging(source.keys(table)?),
+                "bmuf" => GradientSection::Bmuf(source.keys(table)?),
+                "diloco" => GradientSection::Diloco(source.keys(table)?),
+                "downpour" => GradientSection::Downpour(source.keys(table)?),
+                "easgd" => GradientSection::Easgd(source.keys(table)?),
+                // The only other name.
+                _ => GradientSection::Synchronous(source.keys(table)?),
+            };
             let ppo = if source.is_of_data() { None } else { Some(source.section("ppo")?) };
             return Ok(MethodSection::Gradient { learning, ppo, keys });
         }
@@ -330,6 +364,11 @@ impl MethodSection {
 impl GradientSection {
     fn keys(&self) -> &dyn LearningKeys {
         match self {
+            GradientSection::Averaging(keys) => keys,
+            GradientSection::Bmuf(keys) => keys,
+            GradientSection::Diloco(keys) => keys,
+            GradientSection::Downpour(keys) => keys,
+            GradientSection::Easgd(keys) => keys,
             GradientSection::Synchronous(keys) => keys,
         }
     }

@@ -6,8 +6,9 @@ use super::cma_es::CmaEsSection;
 use super::eggroll::EggrollSection;
 use super::ns_es::{AdaptiveSection, Archiving};
 use super::{
-    ArsSection, DeviationsSection, GaSection, LearningSection, MembersSection, MethodSection,
-    OpenaiEsSection, PairsSection, PgpeSection, SamplesSection, SnesSection, SynchronousSection,
+    ArsSection, AveragingSection, BmufSection, DeviationsSection, DilocoSection, DownpourSection,
+    EasgdSection, GaSection, LearningSection, MembersSection, MethodSection, OpenaiEsSection,
+    PairsSection, PgpeSection, SamplesSection, SnesSection, SynchronousSection,
 };
 use crate::experiment::fields::fields;
 use crate::experiment::{ExperimentError, Source, listed};
@@ -17,7 +18,15 @@ use crate::method;
 fn takes(name: &str, of_data: bool) -> Vec<&'static str> {
     let (pairs, deviations) = (fields::<PairsSection>(), fields::<DeviationsSection>());
     if MethodSection::is_gradient(name) {
-        let own = fields::<SynchronousSection>();
+        let own = match name {
+            "averaging" => fields::<AveragingSection>(),
+            "bmuf" => fields::<BmufSection>(),
+            "diloco" => fields::<DilocoSection>(),
+            "downpour" => fields::<DownpourSection>(),
+            "easgd" => fields::<EasgdSection>(),
+            // The only other name.
+            _ => fields::<SynchronousSection>(),
+        };
         return [fields::<LearningSection>(), own].concat();
     }
     let own = match name {

@@ -53,6 +53,9 @@ enum Steps {
     },
 }
 
+/// Named vectors, each as long as theta.
+pub type Memory = Vec<(&'static str, Vec<f32>)>;
+
 /// Theta and what its steps remember. Class A.
 pub struct Descent {
     seed: u64,
@@ -111,6 +114,37 @@ impl Descent {
             Steps::ByRule { .. } => self.theta.copy_from_slice(theta),
         }
         Ok(())
+    }
+
+    /// What is remembered between steps, but for theta.
+    pub fn memory(&self) -> Memory {
+        match &self.steps {
+            Steps::InFormat(learner) => {
+                learner.memory().into_iter().filter(|(name, _)| *name != "theta").collect()
+            }
+            Steps::ByRule { rule, slots } => {
+                rule.optimizer.slots().iter().copied().zip(slots.iter().cloned()).collect()
+            }
+        }
+    }
+
+    /// Takes another memory, as [`Descent::memory`] tells it.
+    ///
+    /// # Panics
+    /// If a vector has another length.
+    pub fn set_memory(&mut self, memory: &[(&'static str, Vec<f32>)]) {
+        match &mut self.steps {
+            Steps::InFormat(learner) => {
+                let memory: Vec<(&str, &[f32])> =
+                    memory.iter().map(|(name, values)| (*name, values.as_slice())).collect();
+                learner.restore(&memory);
+            }
+            Steps::ByRule { slots, .. } => {
+                for (slot, (_, values)) in slots.iter_mut().zip(memory) {
+                    slot.copy_from_slice(values);
+                }
+            }
+        }
     }
 
     /// Adds two gradients in theta's format.

@@ -8,15 +8,22 @@
 //! | `at_once.rs` | the same work for many things, on a rank's threads |
 //! | `together.rs` | what workers tell each other, wherever they are |
 //! | `compression/` | gradients in fewer bytes |
+//! | `rounds.rs` | workers with models of their own, which are merged now and then |
 //! | `tree.rs` | the order of sums |
+//! | `asynchronous/` | workers that do not wait for each other |
 //! | others | one file a method |
 
+pub mod asynchronous;
 mod at_once;
+mod averaging;
+mod bmuf;
 pub mod compression;
 mod descent;
+mod diloco;
 pub mod merge;
 mod order;
 mod ppo;
+mod rounds;
 mod samples;
 mod shard;
 mod synchronous;
@@ -24,11 +31,15 @@ mod together;
 mod tree;
 
 pub use at_once::{each, on_threads};
-pub use descent::{Descent, Pace, Rule, length};
+pub use averaging::Averaging;
+pub use bmuf::Bmuf;
+pub use descent::{Descent, Memory, Pace, Rule, length};
+pub use diloco::Diloco;
 pub use order::SampleOrder;
 pub use ppo::{Parameters, PpoSettings, PpoShard};
+pub use rounds::{Local, LocalMomentum, Outer, Rounds, RoundsSettings};
 pub use samples::{SampleSettings, SampleShard};
 pub use shard::{Report, Shard};
 pub use synchronous::{Synchronous, SynchronousSettings};
-pub use together::{gather_by_worker, reported, sent_by_others};
+pub use together::{gather_by_worker, reported, save_workers, sent_by_others};
 pub use tree::{left_part, tree_sum};

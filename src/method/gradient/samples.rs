@@ -15,8 +15,10 @@ use crate::network::{Architecture, Batch, Diverged, Learner, LearnerSettings, Le
 pub struct SampleSettings {
     /// The run's seed.
     pub seed: u64,
-    /// How many workers share each batch.
+    /// How many workers there are, to share each batch.
     pub workers: usize,
+    /// Whether they take whole batches in turn instead.
+    pub whole_batches: bool,
     /// Samples of a batch of all workers.
     pub batch_size: usize,
     /// Samples whose gradients are computed together; 0 for all that a worker has.
@@ -46,7 +48,7 @@ pub struct SampleShard {
     settings: SampleSettings,
     worker: usize,
     order: SampleOrder,
-    /// Gradients so far.
+    /// The next batch.
     step: u64,
     /// One for each thread that has computed a gradient.
     learners: Mutex<Vec<Box<dyn Learner>>>,
@@ -58,12 +60,16 @@ impl SampleShard {
     pub fn new(settings: SampleSettings, worker: usize) -> Self {
         let order = SampleOrder::new(settings.seed, settings.data.training.len());
         let report = Report::default();
-        SampleShard { settings, worker, order, step: 0, learners: Mutex::default(), report }
+        let step = if settings.whole_batches { worker as u64 } else { 0 };
+        SampleShard { settings, worker, order, step, learners: Mutex::default(), report }
     }
 
     /// The places of this worker's part of the next batch in the epoch's order.
     fn part(&self) -> Range<usize> {
         let all = self.settings.batch(self.step);
+        if self.settings.whole_batches {
+            return all;
+        }
         let part = share(all.len(), self.worker, self.settings.workers);
         all.start + part.start..all.start + part.end
     }
@@ -93,7 +99,7 @@ impl Shard for SampleShard {
     fn differentiate(&mut self, theta: &[f32]) -> Result<(Vec<f32>, usize), MethodError> {
         let part = self.part();
         let epoch = self.step / self.settings.batches();
-        self.step += 1;
+        self.step += if self.settings.whole_batches { self.settings.workers as u64 } else { 1 };
         if part.is_empty() {
             return Ok((vec![0.0; theta.len()], 0));
         }
@@ -163,8 +169,15 @@ mod tests {
         let architecture = Architecture::perceptron(64, vec![8], 10);
         let theta = initial_theta(&architecture, Initial::He, 1);
         let data = load("synthetic", Split::Validation, None).unwrap();
-        let settings =
-            SampleSettings { seed: 1, workers, batch_size, microbatch, data, architecture };
+        let settings = SampleSettings {
+            seed: 1,
+            workers,
+            whole_batches: false,
+            batch_size,
+            microbatch,
+            data,
+            architecture,
+        };
         ((0..workers).map(|worker| SampleShard::new(settings.clone(), worker)).collect(), theta)
     }
 
@@ -180,6 +193,19 @@ mod tests {
             assert_eq!(sizes, [[300].repeat(13), vec![100]].concat());
             let seen: u64 = shards.iter_mut().map(|shard| shard.report().samples).sum();
             assert_eq!(seen, 4000);
+        }
+    }
+
+    #[test]
+    fn workers_that_take_whole_batches_in_turn_take_those_of_one_worker() {
+        let (mut one, theta) = shards(1, 300, 0);
+        let settings =
+            SampleSettings { workers: 3, whole_batches: true, ..one[0].settings.clone() };
+        let mut several: Vec<_> =
+            (0..3).map(|worker| SampleShard::new(settings.clone(), worker)).collect();
+        for step in 0..30 {
+            let expected = one[0].differentiate(&theta).unwrap();
+            assert_eq!(several[step % 3].differentiate(&theta).unwrap(), expected, "step {step}");
         }
     }
 

@@ -56,9 +56,19 @@ pub fn reported(
     workers: usize,
     shards: &mut [Box<dyn Shard>],
 ) -> Result<Report, CommError> {
-    let encode =
-        |shard: &mut Box<dyn Shard>| serde_json::to_vec(&shard.report()).unwrap_or_default();
-    let mine = shards.iter_mut().map(encode).collect();
+    merged_reports(rank, workers, shards.iter_mut().map(|shard| shard.report()))
+}
+
+/// The same, of what this rank's shards have told.
+///
+/// # Errors
+/// If a rank fails.
+pub fn merged_reports(
+    rank: &Rank<'_>,
+    workers: usize,
+    mine: impl Iterator<Item = Report>,
+) -> Result<Report, CommError> {
+    let mine = mine.map(|report| serde_json::to_vec(&report).unwrap_or_default()).collect();
     let messages = gather_by_worker(rank, workers, mine)?;
     let mut report =
         |worker: usize| -> Report { serde_json::from_slice(&messages[worker]).unwrap_or_default() };
@@ -135,17 +145,63 @@ pub fn save_shards(
     let mine = shards.iter().enumerate().map(|(place, shard)| {
         let mut of = MethodState::default();
         shard.save(&prefix(this + place * ranks), &mut of);
-        serde_json::to_vec(&of).unwrap_or_default()
+        of
     });
-    for message in gather_by_worker(rank, workers, mine.collect())? {
-        let of: MethodState = serde_json::from_slice(&message).unwrap_or_default();
-        state.vectors.extend(of.vectors);
-        state.doubles.extend(of.doubles);
-        state.bytes.extend(of.bytes);
-        state.numbers.extend(of.numbers);
+    save_workers(rank, workers, mine.collect(), state)
+}
+
+/// Brings what all workers remember together, of which this rank has that of its own workers; names
+/// are to tell workers apart. Collective.
+///
+/// # Errors
+/// If a rank fails.
+pub fn save_workers(
+    rank: &Rank<'_>,
+    workers: usize,
+    mine: Vec<MethodState>,
+    state: &mut MethodState,
+) -> Result<(), CommError> {
+    let encode = |mut of: MethodState| {
+        // As bytes: vectors are long, and text takes its time.
+        for (name, values) in of.vectors.drain(..) {
+            let words = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            of.bytes.push((format!("{VECTOR}{name}"), words));
+        }
+        let names: Vec<(&str, usize)> =
+            of.bytes.iter().map(|(name, bytes)| (name.as_str(), bytes.len())).collect();
+        let head = (names, &of.doubles, &of.numbers);
+        let head = serde_json::to_vec(&head).unwrap_or_default();
+        let mut message = (head.len() as u64).to_le_bytes().to_vec();
+        message.extend(head);
+        of.bytes.iter().for_each(|(_, bytes)| message.extend(bytes));
+        message
+    };
+    for message in gather_by_worker(rank, workers, mine.into_iter().map(encode).collect())? {
+        let (size, rest) = message.split_at(8);
+        let size = u64::from_le_bytes(size.try_into().unwrap_or_default()) as usize;
+        let (head, mut rest) = rest.split_at(size);
+        type Head = (Vec<(String, usize)>, Vec<(String, Vec<f64>)>, Vec<(String, String)>);
+        let (names, doubles, numbers): Head = serde_json::from_slice(head).unwrap_or_default();
+        for (name, size) in names {
+            let (bytes, after) = rest.split_at(size);
+            rest = after;
+            match name.strip_prefix(VECTOR) {
+                Some(name) => {
+                    let words =
+                        bytes.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word));
+                    state.vectors.push((name.to_owned(), words.collect()));
+                }
+                None => state.bytes.push((name, bytes.to_vec())),
+            }
+        }
+        state.doubles.extend(doubles);
+        state.numbers.extend(numbers);
     }
     Ok(())
 }
+
+/// What the name of a vector starts with on its way.
+const VECTOR: &str = "vector ";
 
 /// Goes back to what [`save_shards`] brought together.
 ///
@@ -163,6 +219,7 @@ pub fn restore_shards(
     Ok(())
 }
 
-fn prefix(worker: usize) -> String {
+/// What the names of a worker's state start with.
+pub fn prefix(worker: usize) -> String {
     format!("worker{worker}.")
 }

@@ -96,6 +96,9 @@ impl Run<'_> {
         };
         if self.rank.comm.rank() == 0 {
             recorder.work(&work::count(self.session, &self.plan, &self.rank, method))?;
+            if let Some(staleness) = method.staleness() {
+                recorder.staleness(staleness)?;
+            }
         }
         recorder.finish(&summary)?;
         Ok(Ending::Finished(Box::new(summary)))

@@ -1,0 +1,93 @@
+//! `[method]` with `name = "downpour"`.
+
+use serde::{Deserialize, Serialize};
+
+use super::learning::{LearningKeys, LearningSection, LearningSetup};
+use crate::experiment::validate::{at_least_one, require};
+use crate::experiment::{Experiment, ExperimentError};
+use crate::method::gradient::asynchronous::{
+    Client, Delay, DownpourClient, DownpourServer, Remedy, Server, Simulated, SimulatedSettings,
+};
+use crate::method::{Method, MethodError};
+
+/// A momentum of the server's would add to the one that late gradients are.
+pub(super) const DEFAULTS: &[(&str, &str)] =
+    &[("optimizer.name", "\"sgd\""), ("optimizer.momentum", "0.0")];
+
+/// `[method]` with `name = "downpour"`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DownpourSection {
+    /// Gradients of a worker from one fetch to the next.
+    pub fetch_every: u64,
+    /// Gradients of a worker from one push to the next.
+    pub push_every: u64,
+    /// How long gradients take.
+    pub delay: Delay,
+    /// What is done about old ones.
+    pub staleness: Remedy,
+    /// Updates by the first worker alone.
+    pub warm_start: u64,
+}
+
+impl Default for DownpourSection {
+    fn default() -> Self {
+        DownpourSection {
+            fetch_every: 1,
+            push_every: 1,
+            delay: Delay::None,
+            staleness: Remedy::Ignore,
+            warm_start: 0,
+        }
+    }
+}
+
+impl LearningKeys for DownpourSection {
+    fn check(&self, _: &Experiment, _: &LearningSection) -> Result<(), ExperimentError> {
+        at_least_one("method.fetch_every", Some(self.fetch_every))?;
+        at_least_one("method.push_every", Some(self.push_every))?;
+        let in_turn = matches!(self.delay, Delay::Fixed(_));
+        let single = self.fetch_every == 1 && self.push_every == 1;
+        let expected = "another delay, or method.fetch_every = 1 and method.push_every = 1: only \
+                        then are all gradients of one age";
+        require(!in_turn || single, "method.delay", format!("\"{}\"", self.delay), expected)
+    }
+
+    fn build(&self, setup: &LearningSetup<'_>) -> Result<Box<dyn Method>, MethodError> {
+        let settings = SimulatedSettings {
+            seed: setup.experiment.seed,
+            workers: setup.learning.workers,
+            fetch_every: Some(self.fetch_every),
+            push_every: self.push_every,
+            delay: self.delay,
+            remedy: self.staleness,
+            warm_start: self.warm_start,
+            updates_per_row: setup.updates_per_row(),
+            most_updates: setup.plan.most_updates,
+        };
+        let server: Box<dyn Server> =
+            Box::new(DownpourServer::new(setup.descent(setup.pace(), 0), self.staleness));
+        let client = |shard| {
+            Box::new(DownpourClient::new(shard, server.theta(), self.push_every)) as Box<dyn Client>
+        };
+        let clients = setup.shards_of_whole_batches()?.into_iter().map(client).collect();
+        Ok(Box::new(Simulated::new(settings, server, clients)))
+    }
+
+    fn batches_per_update(&self) -> u64 {
+        self.push_every
+    }
+
+    fn sends(&self, learning: &LearningSection, parameters: usize) -> String {
+        sends(learning, parameters)
+    }
+}
+
+/// What crosses between ranks.
+pub(super) fn sends(learning: &LearningSection, parameters: usize) -> String {
+    format!(
+        "{} workers in a simulated schedule: what a worker sends, {} bytes, goes to every other rank",
+        learning.workers,
+        4 * parameters + 8,
+    )
+}

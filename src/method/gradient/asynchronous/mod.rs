@@ -1,0 +1,25 @@
+//! Workers that do not wait for each other: what `downpour` and `easgd` share.
+//!
+//! | file | what is there |
+//! | --- | --- |
+//! | `delay.rs` | how long a gradient takes |
+//! | `staleness.rs` | how old gradients are, and what is done about it |
+//! | `simulation.rs` | who does what when: a schedule of events, the same on any machine |
+//! | `downpour.rs`, `easgd.rs` | what a worker sends and what the server makes of it |
+
+mod delay;
+mod downpour;
+mod easgd;
+mod simulation;
+mod staleness;
+
+pub use delay::Delay;
+pub use downpour::{DownpourClient, DownpourServer};
+pub use easgd::{EasgdClient, EasgdServer};
+pub use simulation::{Client, Push, Server, Simulated, SimulatedSettings};
+pub use staleness::{Remedy, Staleness};
+
+/// What a text does not say.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {0}")]
+pub struct NotOne(&'static str);
