@@ -37,7 +37,7 @@
 //! | 2 | [`policy`], [`task`], [`crew`], [`schedule`] | observation to action; episodes; a rank's threads; who plays what |
 //! | 3 | [`method`] | how a policy is optimised |
 //! | 4 | [`record`] | rows, checkpoints, policies |
-//! | 5 | [`experiment`] | the experiment file |
+//! | 5 | [`experiment`], [`export`] | the experiment file; policies for other programs |
 //! | 6 | [`train`](mod@train) | the loop of a run |
 //! | 7 | [`cli`] | the commands |
 //!
@@ -51,6 +51,7 @@ pub mod comm;
 pub mod crew;
 pub mod dataset;
 pub mod experiment;
+pub mod export;
 pub mod method;
 pub mod network;
 pub mod noise;

@@ -1,9 +1,11 @@
 //! The commands. Words and exit codes live here, and nothing that decides a result.
 
 mod check;
+mod compare;
 mod completions;
 mod costs;
 mod evaluate;
+mod export;
 mod fetch;
 mod job;
 mod judge;
@@ -13,6 +15,7 @@ mod resume;
 mod signals;
 mod simulate;
 mod sweep;
+mod table;
 mod train;
 
 use std::path::PathBuf;
@@ -61,6 +64,11 @@ enum Command {
     Sweep(sweep::SweepArguments),
     /// Play episodes with a run's best policy, or judge it on the samples it was not trained on.
     Evaluate(evaluate::EvaluateArguments),
+    /// Show what runs came to, one line for all seeds of an experiment, and draw how they learnt.
+    Compare(compare::CompareArguments),
+    /// Write a run's best policy to a file for other programs, with its observation filter and its
+    /// action rule.
+    Export(export::ExportArguments),
     /// Show the resolved experiment and what it costs, without running it.
     Check(check::CheckArguments),
     /// Tell how long a generation would take on other numbers of ranks.
@@ -248,6 +256,8 @@ pub fn main() -> ExitCode {
         Some(Command::Resume(arguments)) => resume::run(&arguments),
         Some(Command::Sweep(arguments)) => job::alone("sweep", || sweep::run(&arguments)),
         Some(Command::Evaluate(arguments)) => job::alone("evaluate", || evaluate::run(&arguments)),
+        Some(Command::Compare(arguments)) => job::alone("compare", || compare::run(&arguments)),
+        Some(Command::Export(arguments)) => job::alone("export", || export::run(&arguments)),
         Some(Command::Check(arguments)) => job::alone("check", || check::run(&arguments)),
         Some(Command::Simulate(arguments)) => job::alone("simulate", || simulate::run(&arguments)),
         Some(Command::Fetch(arguments)) => job::alone("fetch", || fetch::run(&arguments)),

@@ -125,6 +125,22 @@ impl Architecture {
         format!("{self} in {}", self.formats)
     }
 
+    /// The plain layers that a network of this architecture computes with, and their parameters:
+    /// itself and `theta` (P), but that virtual batch normalisation by the reference batch (N,
+    /// inputs) becomes part of the weights, which are NaN without a batch.
+    ///
+    /// # Panics
+    /// As [`Architecture::network`], or if `theta` does not have P elements.
+    pub fn plain_layers(&self, theta: &[f32], reference: Option<&[f32]>) -> (Self, Vec<f32>) {
+        assert_eq!(theta.len(), self.layout().parameters(), "theta has P elements");
+        if !self.virtual_batch_norm {
+            return (self.clone(), theta.to_vec());
+        }
+        let plain = Architecture { virtual_batch_norm: false, bias: true, ..self.clone() };
+        let normal = VirtualBatchNorm::new(self);
+        (plain, normal.into_plain(theta, reference.unwrap_or_default()))
+    }
+
     /// A network of this architecture, with all parameters zero.
     ///
     /// # Panics

@@ -88,6 +88,13 @@ impl VirtualBatchNorm {
         }
     }
 
+    /// The parameters of the plain network that these parameters (P) make with this reference batch
+    /// (N, inputs).
+    pub fn into_plain(mut self, theta: &[f32], reference: &[f32]) -> Vec<f32> {
+        self.fold(theta, reference);
+        self.folded
+    }
+
     /// Makes plain layers of normalised ones.
     fn fold(&mut self, theta: &[f32], reference: &[f32]) {
         self.x.clear();

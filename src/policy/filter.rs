@@ -11,9 +11,6 @@ const FRACTION: f64 = 4_294_967_296.0;
 /// An episode whose sums pass this adds nothing: 2^35 episodes at the limit still fit 128 bits.
 const LARGEST_SUM: f64 = 1.152_921_504_606_847e18;
 
-/// Observations are clipped to this many standard deviations.
-const CLIP: f32 = 5.0;
-
 /// Smallest variance that the filter divides by, as in the 2017 code.
 const VARIANCE_FLOOR: f64 = 1e-2;
 
@@ -149,6 +146,9 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Filtered observations are clipped to this many standard deviations.
+    pub const CLIP: f32 = 5.0;
+
     /// The filter that changes nothing.
     pub fn none() -> Self {
         Filter::default()
@@ -161,8 +161,8 @@ impl Filter {
             return;
         }
         for (index, value) in filtered.iter_mut().enumerate() {
-            *value =
-                ((observation[index] - self.mean[index]) * self.scale[index]).clamp(-CLIP, CLIP);
+            let scaled = (observation[index] - self.mean[index]) * self.scale[index];
+            *value = scaled.clamp(-Self::CLIP, Self::CLIP);
         }
     }
 }

@@ -1,37 +1,8 @@
-//! The evaluations of a run and what training had cost by then, read back from `progress.csv`.
+//! How far a run has come, with its evaluations and their costs, read back from `progress.csv`.
 
 use std::path::Path;
 
-use super::{RecordError, Summary};
-
-/// What training has cost, cumulative; evaluations are not counted.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Cost {
-    /// Generations; rows of a gradient method.
-    pub generations: u64,
-    /// Environment steps, of a task with episodes.
-    pub env_steps: Option<u64>,
-    /// Episodes, of a task with episodes.
-    pub episodes: Option<u64>,
-    /// Samples, of a data set.
-    pub samples: Option<u64>,
-    /// Seconds.
-    pub wall_seconds: f64,
-}
-
-impl Summary {
-    /// What the whole run has cost.
-    pub fn cost(&self) -> Cost {
-        let episodic = |number: u64| self.samples.is_none().then_some(number);
-        Cost {
-            generations: self.generations,
-            env_steps: episodic(self.env_steps),
-            episodes: episodic(self.episodes),
-            samples: self.samples,
-            wall_seconds: self.wall_seconds,
-        }
-    }
-}
+use super::{Cost, RecordError};
 
 /// One scheduled evaluation of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,40 +16,41 @@ pub struct Evaluated {
     pub cost: Cost,
 }
 
-/// The scheduled evaluations in the table at `path`, in order.
+/// How far a run has come.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// The scheduled evaluations, in order.
+    pub evaluations: Vec<Evaluated>,
+    /// What training had cost at the last row; none without a row.
+    pub cost: Option<Cost>,
+    /// Payload that the ranks sent in all rows together.
+    pub bytes_sent: u64,
+    /// Whether the table ends in a row that does not have all its cells.
+    pub is_torn: bool,
+}
+
+impl Progress {
+    /// Leaves out evaluations of fewer episodes than the experiment's: one in which an episode had
+    /// no return ends no run, and should count for nothing elsewhere.
+    pub fn retain_whole(&mut self, episodes: u64) {
+        self.evaluations.retain(|evaluated| evaluated.episodes.is_none_or(|own| own == episodes));
+    }
+
+    /// What training had cost at the first scheduled evaluation with at least this score.
+    pub fn cost_to(&self, score: f64) -> Option<Cost> {
+        let reached = self.evaluations.iter().find(|evaluated| evaluated.score >= score)?;
+        Some(reached.cost)
+    }
+}
+
+/// The table at `path`.
 ///
 /// Columns are found by their names, so tables of earlier versions can be read. Where a row does
 /// not have all its cells, as one that a crash cut short, the table ends.
 ///
 /// # Errors
 /// If the file cannot be read, is another table, or has text where a number belongs.
-pub fn evaluations(path: &Path) -> Result<Vec<Evaluated>, RecordError> {
-    let mut found = Vec::new();
-    each_row(path, |line| {
-        found.extend(line.evaluated()?);
-        Ok(())
-    })?;
-    Ok(found)
-}
-
-/// Payload bytes over all ranks in the table at `path`, its rows added up.
-///
-/// # Errors
-/// As [`evaluations`].
-pub fn bytes_sent(path: &Path) -> Result<u64, RecordError> {
-    let mut sum = 0;
-    each_row(path, |line| {
-        sum += line.number::<u64>("bytes_sent")?.unwrap_or_default();
-        Ok(())
-    })?;
-    Ok(sum)
-}
-
-/// Shows every whole row to `look`.
-fn each_row(
-    path: &Path,
-    mut look: impl FnMut(&Line<'_>) -> Result<(), String>,
-) -> Result<(), RecordError> {
+pub fn progress(path: &Path) -> Result<Progress, RecordError> {
     let text = std::fs::read_to_string(path).map_err(RecordError::io(path, "read"))?;
     let wrong = |reason: String| RecordError::Table { path: path.to_owned(), reason };
     // No cell of ours has a comma or a line break in it.
@@ -87,14 +59,20 @@ fn each_row(
     if header[0] != "generation" {
         return Err(wrong("its first column is not generation, as that of progress.csv is".into()));
     }
+    let mut progress = Progress { is_torn: !text.ends_with('\n'), ..Progress::default() };
     for (number, line) in lines.enumerate() {
         let cells: Vec<&str> = line.split(',').collect();
         if cells.len() != header.len() {
+            progress.is_torn = true;
             break;
         }
-        look(&Line { number: number + 1, header: &header, cells: &cells }).map_err(wrong)?;
+        let line = Line { number: number + 1, header: &header, cells: &cells };
+        progress.evaluations.extend(line.evaluated().map_err(wrong)?);
+        progress.cost = Some(line.cost().map_err(wrong)?);
+        let sent: Option<u64> = line.number("bytes_sent").map_err(wrong)?;
+        progress.bytes_sent += sent.unwrap_or(0);
     }
-    Ok(())
+    Ok(progress)
 }
 
 /// A row of the table, its cells found by their columns.
@@ -133,14 +111,19 @@ impl Line<'_> {
         Ok(Some(Evaluated {
             score,
             episodes: self.number("evaluation_episodes")?,
-            cost: Cost {
-                generations: self.needed("generation")?,
-                env_steps: self.number("env_steps")?,
-                episodes: self.number("episodes")?,
-                samples: self.number("samples")?,
-                wall_seconds: self.needed("wall_seconds")?,
-            },
+            cost: self.cost()?,
         }))
+    }
+
+    /// What training had cost by this row.
+    fn cost(&self) -> Result<Cost, String> {
+        Ok(Cost {
+            generations: self.needed("generation")?,
+            env_steps: self.number("env_steps")?,
+            episodes: self.number("episodes")?,
+            samples: self.number("samples")?,
+            wall_seconds: self.needed("wall_seconds")?,
+        })
     }
 }
 
@@ -168,7 +151,7 @@ mod tests {
             },
             evaluation,
             gradient_cosine: None,
-            bytes_sent: 0,
+            bytes_sent: 100,
             theta_hash: "0123456789abcdef".into(),
         }
     }
@@ -194,7 +177,8 @@ mod tests {
     fn evaluations_are_read_back_with_their_costs() {
         let rows = [row(1, None), row(2, returns(-7.25)), row(3, None), row(4, returns(1e-9))];
         let (_directory, path) = table(&rows);
-        let found = evaluations(&path).unwrap();
+        let Progress { evaluations: found, cost: last, bytes_sent, is_torn } =
+            progress(&path).unwrap();
         let cost = |generations: u64| Cost {
             generations,
             env_steps: Some(10 * generations),
@@ -205,13 +189,14 @@ mod tests {
         let of =
             |score, generations| Evaluated { score, episodes: Some(2), cost: cost(generations) };
         assert_eq!(found, [of(-7.25, 2), of(1e-9, 4)]);
+        assert_eq!((last, bytes_sent, is_torn), (Some(cost(4)), 400, false));
     }
 
     #[test]
     fn the_score_of_errors_is_minus_the_one_that_decides() {
         let (_directory, path) =
             table(&[row(1, errors(Some(0.2), 0.3)), row(2, errors(None, 0.1))]);
-        let found = evaluations(&path).unwrap();
+        let found = progress(&path).unwrap().evaluations;
         assert_eq!(found.iter().map(|e| e.score).collect::<Vec<_>>(), [-0.2, -0.1]);
         let Evaluated { episodes, cost, .. } = found[1];
         assert_eq!((episodes, cost.env_steps, cost.samples), (None, None, Some(100)));
@@ -224,7 +209,9 @@ mod tests {
         let last = whole[..whole.len() - 1].iter().rposition(|&byte| byte == b'\n').unwrap();
         for length in last + 1..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
-            assert_eq!(evaluations(&path).unwrap().len(), 1, "{length} of {} bytes", whole.len());
+            let found = progress(&path).unwrap();
+            assert_eq!(found.evaluations.len(), 1, "{length} of {} bytes", whole.len());
+            assert_eq!(found.is_torn, length > last + 1);
         }
     }
 
@@ -238,10 +225,10 @@ mod tests {
             (text.replace("\n1,10,", "\n1,ten,"), "row 1: env_steps is `ten`"),
         ] {
             std::fs::write(&path, text).unwrap();
-            let error = evaluations(&path).unwrap_err().to_string();
+            let error = progress(&path).unwrap_err().to_string();
             assert!(error.contains("progress.csv: ") && error.contains(says), "{error}");
         }
-        assert!(evaluations(&path.with_extension("none")).is_err());
+        assert!(progress(&path.with_extension("none")).is_err());
     }
 
     #[test]
@@ -250,7 +237,7 @@ mod tests {
         let path = directory.path().join("progress.csv");
         std::fs::write(&path, "generation,wall_seconds,evaluation_mean\n1,0.5,\n2,1.0,9.0\n")
             .unwrap();
-        let found = evaluations(&path).unwrap();
+        let found = progress(&path).unwrap().evaluations;
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].score, found[0].cost.generations), (9.0, 2));
         assert_eq!((found[0].cost.env_steps, found[0].episodes), (None, None));

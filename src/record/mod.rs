@@ -6,6 +6,7 @@
 mod atomic;
 mod checkpoint;
 mod console;
+mod cost;
 mod evaluations;
 mod film;
 mod hash;
@@ -19,12 +20,14 @@ mod sealed;
 mod staleness_csv;
 mod summary;
 mod tensorboard;
+mod way;
 
 pub use atomic::write_atomically;
 pub use checkpoint::{Checkpoint, Counters};
 pub(crate) use console::plural;
 pub use console::{Console, duration, figure, quantity};
-pub use evaluations::{Cost, Evaluated};
+pub use cost::{Cost, Measure};
+pub use evaluations::{Evaluated, Progress};
 pub use film::{Film, FilmError};
 pub use hash::{codes_hash, theta_hash};
 pub use operations_csv::{Work, operations_csv};
@@ -36,6 +39,7 @@ pub use sealed::{Sealed, SealedError};
 pub use staleness_csv::staleness_csv;
 pub use summary::{StopReason, Summary};
 pub use tensorboard::TensorBoard;
+pub use way::{Way, WayCost};
 
 use std::path::{Path, PathBuf};
 

@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::atomic::remove_partial_files;
-use super::evaluations::{bytes_sent, evaluations};
+use super::evaluations::progress;
 use super::{
-    Checkpoint, Evaluated, PolicyFile, ProgressCsv, RecordError, Recorder, Row, RunInfo, Summary,
+    Checkpoint, PolicyFile, Progress, ProgressCsv, RecordError, Recorder, Row, RunInfo, Summary,
     Work, operations_csv, staleness_csv, write_atomically,
 };
 use crate::method::gradient::asynchronous::Staleness;
@@ -181,20 +181,26 @@ impl RunDirectory {
         serde_json::from_slice(&fs::read(path.join(SUMMARY)).ok()?).ok()
     }
 
-    /// The scheduled evaluations of the run in this directory, in order.
+    /// How far the run in this directory has come.
     ///
     /// # Errors
     /// If its table is missing or damaged.
-    pub fn evaluations(path: &Path) -> Result<Vec<Evaluated>, RecordError> {
-        evaluations(&path.join(PROGRESS))
+    pub fn progress(path: &Path) -> Result<Progress, RecordError> {
+        progress(&path.join(PROGRESS))
     }
 
-    /// Payload bytes that all ranks have sent, rows added up.
+    /// Whether the run in this directory has a table of rows.
+    pub fn has_progress(path: &Path) -> bool {
+        path.join(PROGRESS).exists()
+    }
+
+    /// The text of the experiment of the run in this directory.
     ///
     /// # Errors
-    /// If the table cannot be read.
-    pub fn bytes_sent(path: &Path) -> Result<u64, RecordError> {
-        bytes_sent(&path.join(PROGRESS))
+    /// If it cannot be read.
+    pub fn experiment(path: &Path) -> Result<String, RecordError> {
+        let file = path.join(EXPERIMENT);
+        fs::read_to_string(&file).map_err(RecordError::io(&file, "read"))
     }
 
     /// Whether this directory holds a run.

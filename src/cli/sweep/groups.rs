@@ -1,9 +1,9 @@
 //! The runs of a sweep that differ in nothing but their seed, and what they say together.
 
 use super::file::Cell;
-use super::runs::{Finished, Measure, Run};
-use crate::record::Cost;
-use crate::statistics::{Confidence, Quartiles, bootstrap_median, wilson};
+use super::runs::{Finished, Run};
+use crate::record::{Measure, Way};
+use crate::statistics::{Confidence, Quartiles, wilson};
 
 /// All seeds of one cell of the grid.
 pub(super) struct Group<'a> {
@@ -24,23 +24,6 @@ pub(super) struct Group<'a> {
     pub ways: Vec<Way>,
 }
 
-/// What it took to reach a threshold.
-pub(super) struct Way {
-    pub threshold: f64,
-    /// How many of the finished runs reached it.
-    pub reached: usize,
-    /// What that cost, by measure.
-    costs: [WayCost; Measure::ALL.len()],
-}
-
-/// What it took to reach a threshold, in one measure.
-pub(super) struct WayCost {
-    /// Over the runs that reached it.
-    pub quartiles: Option<Quartiles>,
-    /// Of the median over all finished runs, where those that did not reach it count as infinite.
-    pub interval: Option<Confidence>,
-}
-
 /// The groups that have a finished run, in the order of their cells.
 pub(super) fn groups<'a>(runs: &[Run<'a>]) -> Vec<Group<'a>> {
     let same =
@@ -57,7 +40,12 @@ impl<'a> Group<'a> {
             Quartiles::of(&finished().filter_map(of).collect::<Vec<_>>())
         };
         let solved = || finished().filter_map(|run| run.summary.solved);
-        let thresholds = cell.thresholds.iter();
+        let way = |&threshold: &f64| {
+            let run = |run: &Run<'_>| {
+                Some((run.finished.as_ref()?.summary.cost(), run.cost_to(threshold)))
+            };
+            Way::of(threshold, &runs.iter().filter_map(run).collect::<Vec<_>>())
+        };
         Group {
             cell,
             runs: runs.len(),
@@ -68,7 +56,7 @@ impl<'a> Group<'a> {
                 false => run.summary.final_evaluation_mean,
             }),
             costs: Measure::ALL.map(|measure| over(&|run| measure.of(&run.summary.cost()))),
-            ways: thresholds.map(|&threshold| Way::of(threshold, runs)).collect(),
+            ways: cell.thresholds.iter().map(way).collect(),
         }
     }
 
@@ -85,38 +73,5 @@ impl<'a> Group<'a> {
     /// The interval of that share.
     pub fn success_interval(&self) -> Option<Confidence> {
         self.solved.and_then(|solved| wilson(solved, self.finished))
-    }
-}
-
-impl Way {
-    fn of(threshold: f64, runs: &[Run<'_>]) -> Self {
-        let finished = runs.iter().filter_map(|run| Some((run, run.finished.as_ref()?)));
-        let ends: Vec<(Cost, Option<Cost>)> =
-            finished.map(|(run, f)| (f.summary.cost(), run.cost_to(threshold))).collect();
-        Way {
-            threshold,
-            reached: ends.iter().filter(|(_, reached)| reached.is_some()).count(),
-            costs: Measure::ALL.map(|measure| WayCost::of(measure, &ends)),
-        }
-    }
-
-    /// What it took in this measure.
-    pub fn cost(&self, measure: Measure) -> &WayCost {
-        &self.costs[measure as usize]
-    }
-}
-
-impl WayCost {
-    /// Of each run's whole cost and its cost at the threshold, if it reached that.
-    fn of(measure: Measure, ends: &[(Cost, Option<Cost>)]) -> Self {
-        let reached = ends.iter().filter_map(|(_, reached)| measure.of(reached.as_ref()?));
-        let all = ends.iter().filter_map(|(whole, reached)| {
-            let never = measure.of(whole).map(|_| f64::INFINITY);
-            reached.as_ref().map_or(never, |cost| measure.of(cost))
-        });
-        WayCost {
-            quartiles: Quartiles::of(&reached.collect::<Vec<_>>()),
-            interval: bootstrap_median(&all.collect::<Vec<_>>()),
-        }
     }
 }

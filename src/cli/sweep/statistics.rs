@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use super::file::Cell;
-use super::groups::{Group, Way};
-use super::runs::Measure;
+use super::groups::Group;
 use crate::cli::Failure;
-use crate::record::write_atomically;
+use crate::record::{Measure, Way, write_atomically};
 use crate::statistics::{Confidence, Quartiles};
 
 const RESULTS: [&str; 7] =

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::runs::{Measure, Run};
+use super::runs::Run;
 use crate::cli::Failure;
-use crate::record::{Summary, write_atomically};
+use crate::record::{Measure, Summary, write_atomically};
 
 const RESULTS: [&str; 25] = [
     "seed",
@@ -90,6 +90,8 @@ fn results(run: &Run<'_>, summary: &Summary) -> [String; RESULTS.len()] {
         wall_seconds,
         summary.parameters.map_or(String::new(), |parameters| parameters.to_string()),
         summary.architecture.clone().unwrap_or_default(),
-        run.finished.as_ref().map_or(String::new(), |of_run| of_run.bytes_sent.to_string()),
+        run.finished
+            .as_ref()
+            .map_or(String::new(), |of_run| of_run.progress.bytes_sent.to_string()),
     ]
 }

@@ -1,12 +1,8 @@
 //! The statistics of a sweep as people read them, in aligned columns.
 
-use super::groups::{Group, Way};
-use super::runs::Measure;
-use crate::record::{duration, figure, quantity};
-use crate::statistics::Quartiles;
-
-/// The widest name of a group that shares its line with numbers.
-const WIDEST_NAME: usize = 28;
+use super::groups::Group;
+use crate::cli::table::{Table, median, spread};
+use crate::record::{Measure, Way, duration, figure, quantity};
 
 /// Everything that is to be said of the groups; nothing of a single run.
 pub(super) fn describe(groups: &[Group<'_>]) -> String {
@@ -23,7 +19,7 @@ pub(super) fn describe(groups: &[Group<'_>]) -> String {
 
         let result = if errors { "final error" } else { "final return" };
         let result = format!("{result}: median (quartiles)");
-        let mut table = Table::new(["", "runs", "solved (95 %)", &result, unit, "time"]);
+        let mut table = Table::new(&["", "runs", "solved (95 %)", &result, unit, "time"]);
         for (name, group) in kind() {
             table.push(name, line_of_group(group));
         }
@@ -31,7 +27,7 @@ pub(super) fn describe(groups: &[Group<'_>]) -> String {
 
         let way = format!("{unit}: median (quartiles)");
         let titles = ["", "threshold", "reached", &way, "95 % of the median", "time"];
-        let mut table = Table::new(titles);
+        let mut table = Table::new(&titles);
         for (name, group) in kind() {
             for (number, way) in group.ways.iter().enumerate() {
                 table.push(if number == 0 { name } else { "" }, line_of_way(group, way));
@@ -116,103 +112,4 @@ fn result(group: &Group<'_>, value: f64) -> String {
         return format!("{:.2} %", 100.0 * value);
     }
     figure(value)
-}
-
-fn median(quartiles: Option<Quartiles>, text: impl Fn(f64) -> String) -> String {
-    quartiles.map_or(String::new(), |quartiles| text(quartiles.median))
-}
-
-fn spread(quartiles: Option<Quartiles>, text: impl Fn(f64) -> String) -> String {
-    quartiles.map_or(String::new(), |Quartiles { q25, median, q75 }| {
-        format!("{} ({} to {})", text(median), text(q25), text(q75))
-    })
-}
-
-/// Rows of a name, on the left, and numbers, on the right of their columns.
-struct Table {
-    titles: [String; 6],
-    rows: Vec<[String; 6]>,
-}
-
-impl Table {
-    fn new(titles: [&str; 6]) -> Self {
-        Table { titles: titles.map(str::to_owned), rows: Vec::new() }
-    }
-
-    fn push(&mut self, name: &str, cells: [String; 5]) {
-        let [a, b, c, d, e] = cells;
-        self.rows.push([name.to_owned(), a, b, c, d, e]);
-    }
-
-    /// The table after an empty line; nothing of a table without rows.
-    fn to_text(&self) -> String {
-        if self.rows.is_empty() {
-            return String::new();
-        }
-        let width = |cell: &String| cell.chars().count();
-        let alone = self.rows.iter().any(|row| width(&row[0]) > WIDEST_NAME);
-        let mut text = String::from("\n");
-        let mut line = |cells: &[String; 6]| {
-            let mut line = String::new();
-            for (column, cell) in cells.iter().enumerate() {
-                let cells = self.rows.iter().chain([&self.titles]).map(|row| width(&row[column]));
-                let widest = cells.max().unwrap_or(0);
-                match column {
-                    0 if alone && cell.is_empty() => line += "  ",
-                    0 if alone => line += &format!("{cell}\n  "),
-                    0 => line += &format!("{cell:widest$}"),
-                    _ => line += &format!("  {cell:>widest$}"),
-                }
-            }
-            text += line.trim_end();
-            text.push('\n');
-        };
-        line(&self.titles);
-        self.rows.iter().for_each(&mut line);
-        text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn table(names: &[&str]) -> String {
-        let mut table = Table::new(["", "runs", "solved", "result", "steps", "time"]);
-        for (number, name) in names.iter().enumerate() {
-            let wide = "7".repeat(number + 1);
-            table.push(name, ["5", "", &wide, "1.5 M", "0.1 s"].map(str::to_owned));
-        }
-        table.to_text()
-    }
-
-    #[test]
-    fn names_are_on_the_left_and_numbers_on_the_right() {
-        let lines = [
-            "",
-            "           runs  solved  result  steps   time",
-            "narrow        5               7  1.5 M  0.1 s",
-            "very wide     5              77  1.5 M  0.1 s",
-            "              5             777  1.5 M  0.1 s",
-            "",
-        ];
-        assert_eq!(table(&["narrow", "very wide", ""]), lines.join("\n"));
-        assert_eq!(table(&[]), "");
-    }
-
-    #[test]
-    fn long_names_have_lines_of_their_own() {
-        let long = "sigma=0.2 activation=relu population=256";
-        let lines = [
-            "",
-            "    runs  solved  result  steps   time",
-            long,
-            "       5               7  1.5 M  0.1 s",
-            "       5              77  1.5 M  0.1 s",
-            "b",
-            "       5             777  1.5 M  0.1 s",
-            "",
-        ];
-        assert_eq!(table(&[long, "", "b"]), lines.join("\n"));
-    }
 }

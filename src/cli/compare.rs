@@ -1,0 +1,86 @@
+//! `es-train compare`: what runs came to, one line for all seeds of an experiment, and a picture of
+//! how they learnt.
+
+mod curves;
+mod groups;
+mod names;
+mod picture;
+mod runs;
+mod table_csv;
+mod terminal;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use self::groups::Group;
+use self::picture::Picture;
+use super::{Failure, print};
+use crate::record::write_atomically;
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct CompareArguments {
+    /// The run directories. Runs that differ in nothing but their seeds are one line.
+    #[arg(value_name = "RUN_DIR", required = true)]
+    runs: Vec<PathBuf>,
+    /// The mean return to which the way is measured, or on a data set the error as a fraction
+    /// [default: where each experiment stops].
+    #[arg(long, value_name = "RETURN", allow_hyphen_values = true)]
+    threshold: Option<f64>,
+    /// Write the table to this file, with all quartiles.
+    #[arg(long, value_name = "FILE.csv")]
+    csv: Option<PathBuf>,
+    /// Draw learning curves: a .svg or a .png. Of several seeds the median, and from quartile to
+    /// quartile a band.
+    #[arg(long, value_name = "FILE.svg|FILE.png")]
+    plot: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
+    // Before anything is read.
+    let picture = arguments.plot.as_deref().map(Picture::new).transpose()?;
+    let (runs, notes) = runs::read(&arguments.runs)?;
+    for note in notes {
+        eprintln!("es-train: warning: {note}");
+    }
+    if let Some(threshold) = arguments.threshold {
+        check_threshold(threshold, &runs)?;
+    }
+    let groups = groups::groups(runs, arguments.threshold);
+    let labels = names::labels(&groups);
+    let several = || groups.iter().map(Group::has_errors);
+    if picture.is_some() && several().any(|errors| errors) && several().any(|errors| !errors) {
+        return Err(Failure::usage(
+            "--plot: some of these runs have returns and some have errors, which share no axis; \
+             draw them one after the other",
+        ));
+    }
+    print(terminal::describe(&groups, &labels).trim_start_matches('\n'));
+    if let Some(path) = &arguments.csv {
+        write_atomically(path, &table_csv::bytes(&groups, &labels)?)?;
+    }
+    if let Some(picture) = picture {
+        picture.draw(&groups, &labels)?;
+    }
+    Ok(0)
+}
+
+/// Refuses a threshold that no run of these could reach, whatever it learnt.
+fn check_threshold(threshold: f64, runs: &[runs::Run]) -> Result<(), Failure> {
+    if !threshold.is_finite() {
+        return Err(Failure::usage(format!("--threshold {threshold}: expected a finite number")));
+    }
+    let on_data = runs.iter().find(|run| run.has_errors());
+    match on_data {
+        Some(run) if !(0.0..1.0).contains(&threshold) => Err(Failure::usage(format!(
+            "--threshold {threshold}: {} is judged by the share of samples that it gets wrong; \
+             expected a number from 0 up to but not including 1",
+            run.path.display()
+        ))),
+        Some(_) if runs.iter().any(|run| !run.has_errors()) => Err(Failure::usage(format!(
+            "--threshold {threshold}: some of these runs have returns and some have errors; \
+             compare them one after the other, or leave it out for the experiments' own"
+        ))),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,78 @@
+//! The runs that differ in nothing but their seeds, and what they say together.
+
+use super::runs::Run;
+use crate::record::{Measure, Way};
+use crate::statistics::Quartiles;
+
+/// All runs of one experiment, of which there is at least one.
+pub(super) struct Group {
+    pub runs: Vec<Run>,
+    /// What it took to reach the threshold, if there is one.
+    pub way: Option<Way>,
+    /// The best scheduled evaluations: mean returns, or errors.
+    pub best: Option<Quartiles>,
+    /// The last evaluations.
+    pub last: Option<Quartiles>,
+    /// Payload that the ranks sent, in bytes.
+    pub bytes_sent: Option<Quartiles>,
+}
+
+/// The groups, in the order of their first runs.
+pub(super) fn groups(runs: Vec<Run>, threshold: Option<f64>) -> Vec<Group> {
+    let mut groups: Vec<(String, Vec<Run>)> = Vec::new();
+    for run in runs {
+        let mut experiment = run.experiment.clone();
+        experiment.seed = 0;
+        let experiment = experiment.to_toml();
+        match groups.iter_mut().find(|(known, _)| *known == experiment) {
+            Some((_, runs)) => runs.push(run),
+            None => groups.push((experiment, vec![run])),
+        }
+    }
+    groups.into_iter().map(|(_, runs)| Group::of(runs, threshold)).collect()
+}
+
+impl Group {
+    fn of(mut runs: Vec<Run>, threshold: Option<f64>) -> Self {
+        runs.sort_by_key(|run| run.experiment.seed);
+        let threshold = threshold.or(runs[0].experiment.stop.threshold());
+        let ends = |threshold: f64| {
+            let wanted = if runs[0].has_errors() { -threshold } else { threshold };
+            let end = |run: &Run| (run.cost, run.progress.cost_to(wanted));
+            runs.iter().map(end).collect::<Vec<_>>()
+        };
+        let way = threshold.map(|threshold| Way::of(threshold, &ends(threshold)));
+        let over = |of: &dyn Fn(&Run) -> Option<f64>| {
+            Quartiles::of(&runs.iter().filter_map(of).collect::<Vec<_>>())
+        };
+        let (best, last) = (over(&Run::best), over(&Run::last));
+        let bytes_sent = over(&|run| Some(run.progress.bytes_sent as f64));
+        Group { runs, way, best, last, bytes_sent }
+    }
+
+    /// Whether its runs are judged by errors.
+    pub fn has_errors(&self) -> bool {
+        self.runs[0].has_errors()
+    }
+
+    /// The environment or the data set.
+    pub fn task(&self) -> &str {
+        self.runs[0].experiment.task.name()
+    }
+
+    /// The method's name.
+    pub fn method(&self) -> &'static str {
+        self.runs[0].experiment.method.name()
+    }
+
+    /// The measure of the training that no machine changes.
+    pub fn work(&self) -> Measure {
+        if self.has_errors() { Measure::Samples } else { Measure::EnvSteps }
+    }
+
+    /// What the runs cost in this measure.
+    pub fn cost(&self, measure: Measure) -> Option<Quartiles> {
+        let costs = self.runs.iter().filter_map(|run| measure.of(&run.cost));
+        Quartiles::of(&costs.collect::<Vec<_>>())
+    }
+}

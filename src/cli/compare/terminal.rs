@@ -1,0 +1,91 @@
+//! The comparison as people read it: one line a group.
+
+use super::groups::Group;
+use crate::cli::table::{Table, spread};
+use crate::record::{Measure, duration, figure, quantity};
+use crate::statistics::Quartiles;
+
+/// The lines, returns before errors, each kind under titles of its own.
+pub(super) fn describe(groups: &[Group], labels: &[String]) -> String {
+    let mut text = String::new();
+    for errors in [false, true] {
+        let (task, work) =
+            if errors { ("data set", "samples") } else { ("environment", "env steps") };
+        let mut table = Table::new(&[
+            "",
+            task,
+            "seeds",
+            "threshold",
+            "reached",
+            &format!("{work} to it"),
+            "generations to it",
+            "best",
+            "final",
+            work,
+            "time",
+            "sent",
+        ]);
+        for (group, label) in groups.iter().zip(labels) {
+            if group.has_errors() == errors {
+                table.push(label, line(group));
+            }
+        }
+        text += &table.to_text();
+    }
+    if groups.iter().any(|group| group.runs.len() > 1) {
+        text += "\nof several seeds: median (quartiles)";
+        let missed =
+            |group: &Group| group.way.as_ref().is_some_and(|way| way.reached < group.runs.len());
+        if groups.iter().any(missed) {
+            text += "; the way to a threshold over the runs that reached it";
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// The cells of a group after its name.
+fn line(group: &Group) -> [String; 11] {
+    let result = |value: f64| match group.has_errors() {
+        true => format!("{:.2} %", 100.0 * value),
+        false => figure(value),
+    };
+    let way = |measure: Measure| group.way.as_ref().and_then(|way| way.cost(measure).quartiles);
+    [
+        group.task().to_owned(),
+        seeds(group),
+        group.way.as_ref().map_or(String::new(), |way| result(way.threshold)),
+        group
+            .way
+            .as_ref()
+            .map_or(String::new(), |way| format!("{} of {}", way.reached, group.runs.len())),
+        short(way(group.work()), quantity),
+        short(way(Measure::Generations), quantity),
+        short(group.best, result),
+        short(group.last, result),
+        short(group.cost(group.work()), quantity),
+        short(group.cost(Measure::WallSeconds), duration),
+        short(group.bytes_sent, |bytes| format!("{}B", quantity(bytes))),
+    ]
+}
+
+/// Median and quartiles, or one text where all three read the same.
+fn short(quartiles: Option<Quartiles>, text: impl Fn(f64) -> String) -> String {
+    match quartiles {
+        Some(Quartiles { q25, q75, .. }) if text(q25) == text(q75) => text(q25),
+        quartiles => spread(quartiles, text),
+    }
+}
+
+/// The seeds: runs of them from first to last where they are many.
+fn seeds(group: &Group) -> String {
+    let seeds: Vec<u64> = group.runs.iter().map(|run| run.experiment.seed).collect();
+    let follow = |pair: &[u64]| pair[0].checked_add(1) == Some(pair[1]);
+    match seeds.as_slice() {
+        [first, .., last] if seeds.len() > 2 && seeds.windows(2).all(follow) => {
+            format!("{first}-{last}")
+        }
+        seeds if seeds.len() > 5 => format!("{} of them", seeds.len()),
+        seeds => seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
