@@ -9,7 +9,7 @@ Checks formatting, lints and documentation, and runs all tests of es-train.
   ./run_tests.sh [--no-mpi] [--no-gymnasium]
 
 It installs what is missing of MPI and libclang (apt-get, dnf or brew if that needs no password, else from PyPI into
-.venv), and Gymnasium, MuJoCo, ale-py, OpenCV, cma, onnxruntime, onnx and safetensors into .venv. It stops at the first failure; the last lines say what ran and how many
+.venv), and Gymnasium, MuJoCo, ale-py, OpenCV, cma, onnxruntime, onnx, safetensors and TensorBoard into .venv. It stops at the first failure; the last lines say what ran and how many
 tests passed.
 
   --no-mpi         leave out all that needs MPI, and install none
@@ -26,12 +26,12 @@ source scripts/mpi_env.sh
 packages=(
     'gymnasium[box2d,classic-control]==1.4.0' mujoco==4.0.0 ale-py==0.12.1 opencv-python-headless==5.0.0.93
     cma==4.4.0 imageio packaging PyOpenGL
-    onnxruntime==1.32.0 onnx==1.23.2 safetensors==0.8.0
+    onnxruntime==1.32.0 onnx==1.23.2 safetensors==0.8.0 tensorboard==2.21.0
     'numpy==2.4.6; python_version >= "3.11"' 'numpy==2.2.6; python_version < "3.11"'
 )
 installed='import importlib.metadata as m, sys, Box2D, imageio, OpenGL, pygame
 sys.exit([m.version(name) for name in ("gymnasium", "mujoco", "ale-py", "opencv-python-headless", "cma", "onnxruntime", "onnx",
-    "safetensors")] != ["1.4.0", "4.0.0", "0.12.1", "5.0.0.93", "4.4.0", "1.32.0", "1.23.2", "0.8.0"])'
+    "safetensors", "tensorboard")] != ["1.4.0", "4.0.0", "0.12.1", "5.0.0.93", "4.4.0", "1.32.0", "1.23.2", "0.8.0", "2.21.0"])'
 
 with_mpi=1 with_gymnasium=1
 while (($#)); do

@@ -147,8 +147,8 @@ fn run_cell(
         None | Some(1) => run_on(&Solo, place, signals, prepare)?,
         Some(ranks) => {
             let body = |comm: &InProcess| match place.link {
-                None => run_on(comm, place, signals, &prepare),
-                Some(link) => run_on(&Linked::new(comm, link), place, signals, &prepare),
+                None => run_on(comm, place, signals, prepare),
+                Some(link) => run_on(&Linked::new(comm, link), place, signals, prepare),
             };
             let failed = |rank, reason| Failure::failed(format!("rank {rank} failed: {reason}"));
             run_in_process(ranks, body, failed).into_iter().collect::<Result<Vec<_>, _>>()?[0]

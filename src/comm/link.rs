@@ -50,7 +50,8 @@ impl FromStr for Link {
         let (latency, rate) = text.split_once(',').ok_or_else(expected)?;
         let number = |text: &str| text.trim().parse::<f64>().map_err(|_| expected());
         let (latency, rate) = (number(latency)?, number(rate)?);
-        if !(0.0..=1e9).contains(&latency) || !(rate > 0.0 && rate.is_finite()) {
+        let holds = (0.0..=1e9).contains(&latency) && rate > 0.0 && rate.is_finite();
+        if !holds {
             return Err(expected());
         }
         let latency = Duration::from_secs_f64(latency / 1e6);

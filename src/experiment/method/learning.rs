@@ -10,6 +10,7 @@ use crate::method::gradient::{
     Descent, Pace, PpoSettings, PpoShard, Rule, SampleSettings, SampleShard, Shard,
 };
 use crate::method::{Method, MethodError, Rank};
+use crate::network::{Layout, Role, Tensor};
 use crate::policy::Statistics;
 use crate::task::Task;
 
@@ -172,6 +173,17 @@ impl LearningSetup<'_> {
     /// The part of theta that is the policy.
     pub fn policy(&self) -> Range<usize> {
         0..self.plan.policy.architecture.layout().parameters()
+    }
+
+    /// The tensors of theta: those of the policy, and what goes with it on an environment as one more.
+    pub fn layout(&self) -> Layout {
+        let mut layout = self.plan.policy.architecture.layout();
+        let rest = layout.parameters()..self.theta.len();
+        if !rest.is_empty() {
+            let (name, shape) = ("rest".to_owned(), vec![rest.len()]);
+            layout.tensors.push(Tensor { name, role: Role::Bias, shape, range: rest });
+        }
+        layout
     }
 
     /// How the step size goes.

@@ -83,7 +83,7 @@ impl LearningKeys for SynchronousSection {
         }
         let parameters = setup.theta.len();
         let comm = setup.rank.comm;
-        let (seed, layout) = (setup.experiment.seed, setup.plan.policy.architecture.layout());
+        let (seed, layout) = (setup.experiment.seed, setup.layout());
         let place = (comm.rank(), comm.size(), setup.learning.workers);
         let feeds_back = self.error_feedback.unwrap_or(self.compression.feeds_back());
         let merge: Box<dyn Merge> = match (self.compression, self.all_reduce.as_str()) {

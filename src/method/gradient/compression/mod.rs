@@ -49,7 +49,7 @@ impl Draws {
     }
 
     /// The next number, from 0 up to but not including 1, with 24 bits.
-    pub fn next(&mut self) -> f32 {
+    pub fn uniform(&mut self) -> f32 {
         self.0 = self.0.wrapping_add(GOLDEN);
         (mix(self.0) >> 40) as f32 / 16_777_216.0
     }

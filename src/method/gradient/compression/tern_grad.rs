@@ -40,7 +40,7 @@ impl Codec for TernGrad {
             bytes.extend(largest.to_le_bytes());
             for five in numbers.chunks(5) {
                 let byte = five.iter().rev().fold(0, |byte: u8, v| {
-                    let kept = draws.next() * largest < v.abs();
+                    let kept = draws.uniform() * largest < v.abs();
                     let digit = if !kept { 0 } else { 1 + u8::from(*v < 0.0) };
                     3 * byte + digit
                 });

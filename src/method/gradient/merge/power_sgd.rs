@@ -70,7 +70,7 @@ impl PowerSgd {
             parameters,
             weights,
             plain,
-            q: (0..numbers).map(|_| draws.next() - 0.5).collect(),
+            q: (0..numbers).map(|_| draws.uniform() - 0.5).collect(),
             residuals: vec![vec![0.0; parameters]; workers_of(rank, ranks, workers)],
         }
     }
