@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Judgement, RecordError, Recorder, Row, RunInfo, Summary};
+use crate::method::Interval;
 
 /// Longest silence of a log, in seconds.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -98,16 +99,16 @@ impl Console {
             0 => format!("generation {}", row.generation),
             _ => format!("update {}", row.updates),
         };
-        let unit = match (row.interval.loss, row.interval.returns) {
-            (None, Some(returns)) => {
+        let Interval { loss, returns, env_steps, .. } = row.interval;
+        let unit = if env_steps > 0 { "steps" } else { "samples" };
+        match (loss, returns) {
+            (loss, Some(returns)) if loss.is_none() || env_steps > 0 => {
                 line += &format!("  return {}", figure(returns.mean));
-                "steps"
             }
-            (loss, _) => {
-                line += &format!("  loss {:.4}", loss.unwrap_or(f64::NAN));
-                "samples"
-            }
-        };
+            // An iteration may be too short for an episode to end in it.
+            (_, None) if env_steps > 0 => {}
+            (loss, _) => line += &format!("  loss {:.4}", loss.unwrap_or(f64::NAN)),
+        }
         match self.evaluation {
             None => {}
             Some(Judgement::Returns(evaluation)) => {
@@ -216,7 +217,8 @@ impl Recorder for Console {
 
 /// What the rate counts: environment steps, or samples.
 fn work(row: &Row) -> u64 {
-    if row.interval.samples > 0 { row.samples } else { row.env_steps }
+    let has_samples = row.interval.samples > 0 && row.interval.env_steps == 0;
+    if has_samples { row.samples } else { row.env_steps }
 }
 
 fn percent(share: f64) -> String {

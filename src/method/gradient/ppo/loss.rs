@@ -112,14 +112,14 @@ mod tests {
                     loss
                 };
                 let slope = |up: f64, down: f64| (up - down) / (2.0 * f64::from(h));
-                for (k, &by_output) in by_outputs.iter().enumerate().take(5) {
+                for (k, &ours) in by_outputs.iter().enumerate() {
                     let (up, down) = (moved(k, h, &outputs), moved(k, -h, &outputs));
                     let difference = slope(loss(&up, log_std, 1.25), loss(&down, log_std, 1.25));
-                    near(difference, f64::from(by_output));
+                    near(difference, f64::from(ours));
                 }
-                for (k, &by_log_std) in by_log_std.iter().enumerate() {
+                for (k, &ours) in by_log_std.iter().enumerate() {
                     let (up, down) = (moved(k, h, log_std), moved(k, -h, log_std));
-                    near(slope(loss(&outputs, &up, 1.25), loss(&outputs, &down, 1.25)), by_log_std);
+                    near(slope(loss(&outputs, &up, 1.25), loss(&outputs, &down, 1.25)), ours);
                 }
                 let (up, down) =
                     (loss(&outputs, log_std, 1.25 + h), loss(&outputs, log_std, 1.25 - h));
