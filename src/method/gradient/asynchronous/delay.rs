@@ -68,10 +68,11 @@ impl FromStr for Delay {
             Some(("fixed", tau)) => tau.parse().ok().filter(|tau| *tau <= 10_000).map(Delay::Fixed),
             Some(_) => None,
         };
-        read().ok_or(NotOne(
-            "\"none\", \"uniform:A,B\" with 0 <= A <= B, \"exponential:MEAN\" or \"fixed:TAU\" with \
+        read().ok_or_else(|| NotOne {
+            given: text.to_owned(),
+            expected: "\"none\", \"uniform:A,B\" with 0 <= A <= B, \"exponential:MEAN\" or \"fixed:TAU\" with \
              TAU up to 10000",
-        ))
+        })
     }
 }
 

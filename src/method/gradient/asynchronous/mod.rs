@@ -21,5 +21,8 @@ pub use staleness::{Remedy, Staleness};
 
 /// What a text does not say.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected {0}")]
-pub struct NotOne(&'static str);
+#[error("{given:?} is none; expected {expected}")]
+pub struct NotOne {
+    given: String,
+    expected: &'static str,
+}

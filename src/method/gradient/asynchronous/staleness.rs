@@ -78,10 +78,11 @@ impl FromStr for Remedy {
             Some(("bounded", steps)) => steps.parse().ok().map(Remedy::Bounded),
             _ => None,
         };
-        read().ok_or(NotOne(
-            "\"ignore\", \"divide\", \"compensate:LAMBDA\" with LAMBDA of at least 0, or \"bounded:S\" \
+        read().ok_or_else(|| NotOne {
+            given: text.to_owned(),
+            expected: "\"ignore\", \"divide\", \"compensate:LAMBDA\" with LAMBDA of at least 0, or \"bounded:S\" \
              with a whole number S",
-        ))
+        })
     }
 }
 
