@@ -9,8 +9,8 @@ Checks formatting, lints and documentation, and runs all tests of es-train.
   ./run_tests.sh [--no-mpi] [--no-gymnasium]
 
 It installs what is missing of MPI and libclang (apt-get, dnf or brew if that needs no password, else from PyPI into
-.venv), and Gymnasium, MuJoCo, ale-py, OpenCV, cma, onnxruntime, onnx, safetensors and TensorBoard into .venv. It stops at the first failure; the last lines say what ran and how many
-tests passed.
+.venv), and Gymnasium, MuJoCo, ale-py, OpenCV, cma, onnxruntime, onnx, safetensors and TensorBoard into .venv. It stops at the first
+failure; the last lines say what ran and how many tests passed.
 
   --no-mpi         leave out all that needs MPI, and install none
   --no-gymnasium   leave out all that needs Python: MuJoCo, Gymnasium's environments, fresh trajectories, fresh references
