@@ -13,7 +13,16 @@ const FORMATS: [&str; 8] =
     ["f32", "bf16", "int8", "fixed16.10", "fixed8.4", "lns16.10", "lns12.6", "lns8.3"];
 
 /// Methods that learn from samples; the others need episodes.
-const GRADIENT: [&str; 6] = ["synchronous", "averaging", "bmuf", "diloco", "downpour", "easgd"];
+const GRADIENT: [&str; 8] = [
+    "synchronous",
+    "averaging",
+    "bmuf",
+    "diloco",
+    "downpour",
+    "easgd",
+    "pipeline",
+    "tensor-parallel",
+];
 
 fn search(method: &str, optimizer: &str, arithmetic: &str, env: &str) -> Experiment {
     Experiment::parse(&text_of_search(method, optimizer, arithmetic, env)).unwrap()

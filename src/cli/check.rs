@@ -58,6 +58,10 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
         text += &sent(&experiment, keys, &plan);
     }
     if let Some((learning, keys)) = experiment.method.gradient() {
+        let remarks = keys.remarks(&experiment, &plan);
+        for remark in &remarks {
+            text += &format!("# {remark}\n");
+        }
         let parameters =
             experiment.ppo_parameters(&plan.policy).map_or(parameters, |all| all.count());
         text += &match task.data() {

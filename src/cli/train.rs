@@ -237,7 +237,9 @@ pub(super) fn run_on(
         // Every rank has come to the same end: rank 0 speaks for all.
         Err(
             error @ (TrainError::Method(
-                MethodError::AllFaulted { .. } | MethodError::Diverged { .. },
+                MethodError::AllFaulted { .. }
+                | MethodError::Diverged { .. }
+                | MethodError::Memory { .. },
             )
             | TrainError::Experiment(_)),
         ) => {

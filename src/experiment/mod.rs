@@ -23,10 +23,11 @@ pub use compiled_in::compiled_in;
 pub use error::ExperimentError;
 pub use keys::{KEYS, Key};
 pub use method::{
-    Archiving, ArsSection, DeviationsSection, EggrollSection, GaSection, GaTable, LearningKeys,
-    LearningSection, LearningSetup, MembersSection, MethodSection, NoveltySection, OpenaiEsSection,
-    PairsSection, PgpeSection, PpoTable, RandomSearchSection, Rollouts, SamplesSection, SearchKeys,
-    SearchSection, SepCmaEsSection, Setup, SnesSection, StepRule, SynchronousSection,
+    Archiving, ArsSection, Bytes, DeviationsSection, EggrollSection, GaSection, GaTable,
+    LearningKeys, LearningSection, LearningSetup, MembersSection, MethodSection, NoveltySection,
+    OpenaiEsSection, PairsSection, PgpeSection, PipelineSection, PpoTable, RandomSearchSection,
+    Rollouts, SamplesSection, SearchKeys, SearchSection, SepCmaEsSection, Setup, SnesSection,
+    StepRule, SynchronousSection, TensorParallelSection,
 };
 pub use sections::{
     ArithmeticSection, CheckpointSection, EvaluationSection, Master, OptimizerSection,

@@ -194,6 +194,20 @@ pub const KNOWN: &[Known] = &[
         paper: "Zhang et al. 2015",
         about: "workers and a centre that pull",
     },
+    Known {
+        name: "pipeline",
+        family: Family::Gradient,
+        needs: Needs::DataSet,
+        paper: "Huang et al. 2019",
+        about: "layers split into stages over ranks",
+    },
+    Known {
+        name: "tensor-parallel",
+        family: Family::Gradient,
+        needs: Needs::DataSet,
+        paper: "Shoeybi et al. 2019",
+        about: "pairs of layers split by their width",
+    },
 ];
 
 /// The methods by name, for `method.name`.

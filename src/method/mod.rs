@@ -13,6 +13,7 @@ pub use known::{Family, KNOWN, Known, NAMES, Needs, known};
 use serde::{Deserialize, Serialize};
 
 use self::evolution::Rehearsal;
+use self::gradient::Holding;
 use self::gradient::asynchronous::Staleness;
 use crate::comm::{CommError, Communicator};
 use crate::crew::Crew;
@@ -198,6 +199,23 @@ pub enum MethodError {
         environment: usize,
         /// What happened.
         source: Box<Fault>,
+    },
+    /// A rank would hold more than it is allowed to.
+    #[error(
+        "rank {rank} of {ranks} would hold {holding}; method.memory_limit allows {limit} bytes: \
+         {remedy}"
+    )]
+    Memory {
+        /// The rank that would hold the most.
+        rank: usize,
+        /// How many there are.
+        ranks: usize,
+        /// What it would hold, in bytes.
+        holding: Holding,
+        /// What it may hold.
+        limit: u64,
+        /// What makes it less.
+        remedy: &'static str,
     },
     /// A checkpoint does not fit the experiment.
     #[error("the checkpoint's {what} {found}, expected {expected}")]

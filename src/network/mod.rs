@@ -23,7 +23,10 @@ pub use convolution::{Convolution, Convolutions};
 pub use factors::{FactorLayout, LayerFactors};
 pub use initial::{Initial, initial_theta};
 pub use layout::{Layout, Role, Tensor};
-pub use learner::{Batch, Diverged, Learner, LearnerSettings, Learnt};
+pub use learner::{
+    Batch, Below, Between, Diverged, Inputs, LayerShape, Learner, LearnerSettings, Learnt, Piece,
+    Place, Stage,
+};
 pub(crate) use loss::cross_entropy;
 pub use mlp::Mlp;
 pub use operations::Operations;

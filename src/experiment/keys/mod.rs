@@ -68,13 +68,14 @@ mod tests {
         let value: toml::Value = toml::from_str(&experiment.to_toml()).unwrap();
         let mut written = Vec::new();
         paths(&value, "", &mut written);
-        let mut others = Vec::new();
+        let mut others = vec!["[task]\ndataset = \"mnist\"\n[stop]\nepochs = 1".to_owned()];
         for method in crate::method::KNOWN {
+            let name = method.name;
             let task = match method.family {
                 Family::Search => "[task]\nenv = \"CartPole-v1\"\n[stop]\ngenerations = 1",
                 Family::Gradient => "[task]\ndataset = \"mnist\"\n[stop]\nepochs = 1",
             };
-            others.push(format!("{task}\n[method]\nname = \"{}\"\n", method.name));
+            others.push(format!("{task}\n[method]\nname = \"{name}\"\n"));
         }
         let played = "[task]\nenv = \"CartPole-v1\"\n[stop]\nenv_steps = 1\n";
         others.push(format!("{played}[method]\nname = \"synchronous\"\n"));

@@ -430,6 +430,25 @@ pub const KEYS: &[Key] = &[
         "step size of diloco's outer sgd [default: 0.7]",
     ),
     key("method.outer_momentum", SHARE, "", "its Nesterov momentum [default: 0.9]"),
+    key("method.stages", COUNT, "", "stages that the layers are split into [default: 2]"),
+    key(
+        "method.schedule",
+        "\"gpipe\" or \"1f1b\"",
+        "",
+        "order of a stage's passes: all forward first, or back as soon as can be [default: \"1f1b\"]",
+    ),
+    key(
+        "method.tensor_parallel",
+        COUNT,
+        "",
+        "parts that each pair of layers is split into, whatever the number of ranks [default: 2]",
+    ),
+    key(
+        "method.memory_limit",
+        "bytes, as a whole number or such as \"64MB\"",
+        "",
+        "bytes that a rank of pipeline or tensor-parallel may hold; a run that needs more is refused",
+    ),
     key("ga.parents", COUNT, "", "members that have children [default: a tenth of the population]"),
     key("ga.elites", COUNT, "", "members that go on unchanged [default: 1]"),
     key(

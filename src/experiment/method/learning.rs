@@ -10,7 +10,7 @@ use crate::method::gradient::{
     Descent, Pace, PpoSettings, PpoShard, Rule, SampleSettings, SampleShard, Shard,
 };
 use crate::method::{Method, MethodError, Rank};
-use crate::network::{Layout, Role, Tensor};
+use crate::network::{Layout, Piece, Role, Tensor};
 use crate::policy::Statistics;
 use crate::task::Task;
 
@@ -78,6 +78,12 @@ pub trait LearningKeys {
 
     /// What crosses between ranks, for `es-train check`.
     fn sends(&self, learning: &LearningSection, parameters: usize) -> String;
+
+    /// What else the user should know before a run, memory among it; none for methods whose ranks
+    /// each hold the whole network.
+    fn remarks(&self, _experiment: &Experiment, _plan: &Plan) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What a gradient method is built from, beside its own keys.
@@ -146,6 +152,18 @@ impl LearningSetup<'_> {
         })
     }
 
+    /// The same, for methods that know data sets only.
+    ///
+    /// # Errors
+    /// If the task is an environment.
+    pub(super) fn samples_of_data(&self) -> Result<SampleSettings, MethodError> {
+        self.samples().ok_or_else(|| MethodError::Mismatch {
+            what: "task".into(),
+            found: format!("is {}", self.task.spec().id),
+            expected: format!("a data set, for {}", self.experiment.method.name()),
+        })
+    }
+
     /// What the shards of an environment have in common, if the task is one.
     fn ppo(&self) -> Option<PpoSettings> {
         self.experiment.ppo_settings(&self.plan.policy, self.task, &self.statistics)
@@ -200,23 +218,24 @@ impl LearningSetup<'_> {
     /// Theta before its first step, and how it steps: on a data set by sgd in the
     /// experiment's number formats, else by the optimizer's rule in single precision. `stream` tells apart what steps by itself.
     pub fn descent(&self, pace: Pace, stream: u64) -> Descent {
-        let Self { experiment, plan, theta, .. } = self;
+        self.descent_of(&Piece::whole(&self.plan.policy.architecture), pace, stream)
+    }
+
+    /// The same for a part of the network.
+    pub fn descent_of(&self, piece: &Piece, pace: Pace, stream: u64) -> Descent {
+        let Self { experiment, plan, .. } = self;
         let seed = experiment.seed ^ stream;
+        let theta = piece.cut(&self.theta);
         let architecture = &plan.policy.architecture;
         let ppo = experiment.method.ppo();
         if experiment.optimizer.name == "sgd" && ppo.is_none() {
-            let learner = architecture.learner(experiment.learner_settings(), theta);
-            return Descent::in_format(seed, pace, learner);
+            let learner = architecture.stage(piece, experiment.learner_settings(), &theta);
+            let first = piece.ranges.first().map_or(0, |range| range.start);
+            return Descent::in_format(seed, pace, learner).starting_at(first);
         }
         let weights = match experiment.ppo_parameters(&plan.policy) {
             Some(parameters) => parameters.weights(),
-            None => {
-                let tensors = architecture.layout().tensors.into_iter();
-                tensors
-                    .filter(|tensor| tensor.shape.len() == 2)
-                    .map(|tensor| tensor.range)
-                    .collect()
-            }
+            None => piece.weights(),
         };
         let decays = self.learning.weight_decay > 0.0;
         let rule = Rule {
@@ -225,7 +244,7 @@ impl LearningSetup<'_> {
             decayed: if decays { weights } else { Vec::new() },
             longest: ppo.map(|ppo| ppo.max_gradient_norm),
         };
-        Descent::by_rule(seed, pace, rule, theta.clone())
+        Descent::by_rule(seed, pace, rule, theta)
     }
 
     /// Updates of a row of `progress.csv`: on an environment those of an iteration.

@@ -21,12 +21,15 @@ mod ns_es;
 mod openai_es;
 mod pairs;
 mod pgpe;
+mod pipeline;
 mod ppo;
 mod rounds;
 mod sep_cma_es;
 mod snes;
+mod split;
 mod synchronous;
 mod takes;
+mod tensor_parallel;
 
 pub use ars::ArsSection;
 pub use averaging::AveragingSection;
@@ -44,11 +47,14 @@ pub use ns_es::{Archiving, NoveltySection};
 pub use openai_es::OpenaiEsSection;
 pub use pairs::PairsSection;
 pub use pgpe::PgpeSection;
+pub use pipeline::PipelineSection;
 pub use ppo::{PpoTable, Rollouts};
 pub use sep_cma_es::SepCmaEsSection;
 use serde::{Serialize, Serializer};
 pub use snes::SnesSection;
+pub use split::Bytes;
 pub use synchronous::SynchronousSection;
+pub use tensor_parallel::TensorParallelSection;
 use toml::Table;
 
 use super::validate::require;
@@ -95,6 +101,10 @@ pub enum GradientSection {
     Easgd(EasgdSection),
     /// `name = "synchronous"`
     Synchronous(SynchronousSection),
+    /// `name = "pipeline"`
+    Pipeline(PipelineSection),
+    /// `name = "tensor-parallel"`
+    TensorParallel(TensorParallelSection),
 }
 
 /// The own keys of a search method.
@@ -246,6 +256,8 @@ impl MethodSection {
                 GradientSection::Downpour(_) => "downpour",
                 GradientSection::Easgd(_) => "easgd",
                 GradientSection::Synchronous(_) => "synchronous",
+                GradientSection::Pipeline(_) => "pipeline",
+                GradientSection::TensorParallel(_) => "tensor-parallel",
             },
         }
     }
@@ -275,7 +287,8 @@ impl MethodSection {
             name if Self::is_gradient(name) && !of_data => ppo::DEFAULTS,
             "ars" => ars::DEFAULTS,
             "cma-es" => cma_es::DEFAULTS,
-            "synchronous" | "averaging" | "bmuf" | "diloco" | "easgd" => synchronous::DEFAULTS,
+            "synchronous" | "averaging" | "bmuf" | "diloco" | "easgd" | "pipeline"
+            | "tensor-parallel" => synchronous::DEFAULTS,
             "downpour" => downpour::DEFAULTS,
             "pgpe" => pgpe::DEFAULTS,
             _ => &[],
@@ -296,6 +309,8 @@ impl MethodSection {
                 "diloco" => GradientSection::Diloco(source.keys(table)?),
                 "downpour" => GradientSection::Downpour(source.keys(table)?),
                 "easgd" => GradientSection::Easgd(source.keys(table)?),
+                "pipeline" => GradientSection::Pipeline(source.keys(table)?),
+                "tensor-parallel" => GradientSection::TensorParallel(source.keys(table)?),
                 // The only other name.
                 _ => GradientSection::Synchronous(source.keys(table)?),
             };
@@ -370,6 +385,8 @@ impl GradientSection {
             GradientSection::Downpour(keys) => keys,
             GradientSection::Easgd(keys) => keys,
             GradientSection::Synchronous(keys) => keys,
+            GradientSection::Pipeline(keys) => keys,
+            GradientSection::TensorParallel(keys) => keys,
         }
     }
 }

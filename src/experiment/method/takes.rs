@@ -8,7 +8,8 @@ use super::ns_es::{AdaptiveSection, Archiving};
 use super::{
     ArsSection, AveragingSection, BmufSection, DeviationsSection, DilocoSection, DownpourSection,
     EasgdSection, GaSection, LearningSection, MembersSection, MethodSection, OpenaiEsSection,
-    PairsSection, PgpeSection, SamplesSection, SnesSection, SynchronousSection,
+    PairsSection, PgpeSection, PipelineSection, SamplesSection, SnesSection, SynchronousSection,
+    TensorParallelSection,
 };
 use crate::experiment::fields::fields;
 use crate::experiment::{ExperimentError, Source, listed};
@@ -24,6 +25,8 @@ fn takes(name: &str, of_data: bool) -> Vec<&'static str> {
             "diloco" => fields::<DilocoSection>(),
             "downpour" => fields::<DownpourSection>(),
             "easgd" => fields::<EasgdSection>(),
+            "pipeline" => fields::<PipelineSection>(),
+            "tensor-parallel" => fields::<TensorParallelSection>(),
             // The only other name.
             _ => fields::<SynchronousSection>(),
         };

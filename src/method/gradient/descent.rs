@@ -59,6 +59,8 @@ pub type Memory = Vec<(&'static str, Vec<f32>)>;
 /// Theta and what its steps remember. Class A.
 pub struct Descent {
     seed: u64,
+    /// The place of its first parameter in the whole network's.
+    first: usize,
     pace: Pace,
     steps: Steps,
     theta: Vec<f32>,
@@ -69,13 +71,19 @@ impl Descent {
     /// Steps in the number format of `learner`, from its theta.
     pub fn in_format(seed: u64, pace: Pace, learner: Box<dyn Learner>) -> Self {
         let theta = learner.theta();
-        Descent { seed, pace, steps: Steps::InFormat(learner), theta, updates: 0 }
+        Descent { seed, first: 0, pace, steps: Steps::InFormat(learner), theta, updates: 0 }
     }
 
     /// Steps by a rule, in single precision.
     pub fn by_rule(seed: u64, pace: Pace, rule: Rule, theta: Vec<f32>) -> Self {
         let slots = rule.optimizer.slots().iter().map(|_| vec![0.0; theta.len()]).collect();
-        Descent { seed, pace, steps: Steps::ByRule { rule, slots }, theta, updates: 0 }
+        Descent { seed, first: 0, pace, steps: Steps::ByRule { rule, slots }, theta, updates: 0 }
+    }
+
+    /// The same for parameters that are part of a network's, from place `first` on: a part rounds as
+    /// the whole would.
+    pub fn starting_at(self, first: usize) -> Self {
+        Descent { first, ..self }
     }
 
     /// The parameters (P).
@@ -167,7 +175,7 @@ impl Descent {
         factor: f64,
     ) -> Result<Tally, Diverged> {
         let learning_rate = self.learning_rate() * factor;
-        let random = Random { seed: self.seed, step: self.updates, first: 0 };
+        let random = Random { seed: self.seed, step: self.updates, first: self.first };
         self.updates += 1;
         match &mut self.steps {
             Steps::InFormat(learner) => {

@@ -11,6 +11,8 @@
 //! | `rounds.rs` | workers with models of their own, which are merged now and then |
 //! | `tree.rs` | the order of sums |
 //! | `asynchronous/` | workers that do not wait for each other |
+//! | `parted.rs` | methods whose ranks hold parts of the network; `part.rs`: the parts; `memory.rs`: what they take |
+//! | `timetable.rs` | who does what in a pipeline, and when anything crosses |
 //! | others | one file a method |
 
 pub mod asynchronous;
@@ -20,13 +22,19 @@ mod bmuf;
 pub mod compression;
 mod descent;
 mod diloco;
+mod memory;
 pub mod merge;
 mod order;
+mod part;
+mod parted;
+mod pipeline;
 mod ppo;
 mod rounds;
 mod samples;
 mod shard;
 mod synchronous;
+mod tensor_parallel;
+mod timetable;
 mod together;
 mod tree;
 
@@ -35,11 +43,17 @@ pub use averaging::Averaging;
 pub use bmuf::Bmuf;
 pub use descent::{Descent, Memory, Pace, Rule, length};
 pub use diloco::Diloco;
+pub use memory::{Holding, Keeps};
 pub use order::SampleOrder;
+pub use part::{Part, Parts};
+pub use parted::{Parted, PartedSettings, Passed, Passes};
+pub use pipeline::{Pipeline, balanced};
 pub use ppo::{Parameters, PpoSettings, PpoShard};
 pub use rounds::{Local, LocalMomentum, Outer, Rounds, RoundsSettings};
 pub use samples::{SampleSettings, SampleShard};
 pub use shard::{Report, Shard};
 pub use synchronous::{Synchronous, SynchronousSettings};
+pub use tensor_parallel::{TensorParallel, blocks};
+pub use timetable::{Action, Pass, SCHEDULES, Schedule, Timetable};
 pub use together::{gather_by_worker, reported, save_workers, sent_by_others};
-pub use tree::{left_part, tree_sum};
+pub use tree::{GrowingSum, left_part, tree_sum};

@@ -33,6 +33,46 @@ pub fn left_part(terms: usize) -> usize {
     terms.next_power_of_two() / 2
 }
 
+/// The same sum of terms that come one after the other, without all of them in memory: with the
+/// term itself never more than their number has digits in base 2.
+pub struct GrowingSum<T> {
+    /// Sums of powers of two of terms, from the largest on, and how many terms they are of.
+    parts: Vec<(usize, T)>,
+}
+
+impl<T> Default for GrowingSum<T> {
+    fn default() -> Self {
+        GrowingSum { parts: Vec::new() }
+    }
+}
+
+impl<T> GrowingSum<T> {
+    /// Takes the next term.
+    pub fn push(&mut self, term: T, add: &impl Fn(&mut T, T)) {
+        let (mut terms, mut sum) = (1, term);
+        while let Some((_, mut left)) = self.parts.pop_if(|(of, _)| *of == terms) {
+            add(&mut left, sum);
+            (terms, sum) = (2 * terms, left);
+        }
+        self.parts.push((terms, sum));
+    }
+
+    /// The sum, if there were any terms.
+    pub fn finish(mut self, add: &impl Fn(&mut T, T)) -> Option<T> {
+        let (_, mut sum) = self.parts.pop()?;
+        while let Some((_, mut left)) = self.parts.pop() {
+            add(&mut left, sum);
+            sum = left;
+        }
+        Some(sum)
+    }
+
+    /// The most vectors that are held while so many terms come.
+    pub fn most(terms: usize) -> usize {
+        terms.checked_ilog2().map_or(0, |digits| digits as usize + 1)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +87,21 @@ mod tests {
         assert_eq!(written_out(1), "0");
         assert_eq!(written_out(4), "((0+1)+(2+3))");
         assert_eq!(written_out(7), "(((0+1)+(2+3))+((4+5)+6))");
+    }
+
+    #[test]
+    fn terms_one_after_the_other_add_up_to_the_same_tree() {
+        let add = |sum: &mut String, more: String| *sum = format!("({sum}+{more})");
+        for terms in 1..40 {
+            let (mut sum, mut most) = (GrowingSum::default(), 0);
+            for term in 0..terms {
+                most = most.max(sum.parts.len() + 1);
+                sum.push(term.to_string(), &add);
+            }
+            assert_eq!(sum.finish(&add).unwrap(), written_out(terms));
+            assert!(most <= GrowingSum::<String>::most(terms), "{terms}: {most}");
+        }
+        assert!(GrowingSum::<String>::default().finish(&add).is_none());
     }
 
     proptest! {

@@ -14,10 +14,17 @@
 //! Where the formats of matrix multiplies and of everything else differ, the three products are in
 //! the first, and all the rest, weights included, in the second.
 
+mod between;
 #[cfg(test)]
 mod examples;
 mod passes;
 mod perceptron;
+mod piece;
+mod stage;
+
+pub use between::Between;
+pub use piece::{Below, LayerShape, Piece, Place};
+pub use stage::{Inputs, Stage};
 
 use self::perceptron::Perceptron;
 use super::{Architecture, Operations};
@@ -169,23 +176,32 @@ impl Architecture {
     /// If `theta` does not have P elements, or the architecture has more than plain layers, which the
     /// checks of an experiment refuse.
     pub fn learner(&self, settings: LearnerSettings, theta: &[f32]) -> Box<dyn Learner> {
+        self.stage(&Piece::whole(self), settings, theta)
+    }
+
+    /// A learner of a part of the layers that starts from the part's parameters.
+    ///
+    /// # Panics
+    /// As [`Architecture::learner`].
+    pub fn stage(&self, piece: &Piece, settings: LearnerSettings, theta: &[f32]) -> Box<dyn Stage> {
         assert!(self.is_perceptron(), "{self} has more than plain layers");
-        self.formats.elsewhere(MakeLearner { architecture: self, settings, theta })
+        self.formats.elsewhere(MakeLearner { architecture: self, piece, settings, theta })
     }
 }
 
 struct MakeLearner<'a> {
     architecture: &'a Architecture,
+    piece: &'a Piece,
     settings: LearnerSettings,
     theta: &'a [f32],
 }
 
 impl InArithmetic for MakeLearner<'_> {
-    type Output = Box<dyn Learner>;
+    type Output = Box<dyn Stage>;
 
-    fn with<A: Arithmetic>(self, arithmetic: A) -> Box<dyn Learner> {
-        let MakeLearner { architecture, settings, theta } = self;
-        Box::new(Perceptron::new(arithmetic, architecture, settings, theta))
+    fn with<A: Arithmetic>(self, arithmetic: A) -> Box<dyn Stage> {
+        let MakeLearner { architecture, piece, settings, theta } = self;
+        Box::new(Perceptron::new(arithmetic, architecture, piece, settings, theta))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Forward and backward through the layers.
 
 use super::perceptron::Perceptron;
+use super::piece::Below;
 use super::{Batch, Diverged, Learnt};
 use crate::arithmetic::Arithmetic;
 use crate::network::products::{ALL_DELTAS, ALL_INPUTS, ONE_INPUT, turned_place, weight_place};
@@ -9,17 +10,20 @@ use crate::network::{cross_entropy, largest};
 impl<A: Arithmetic> Perceptron<A> {
     /// Brings the weights into the shapes and formats that the products read.
     pub(super) fn lay_out(&mut self) -> Result<(), Diverged> {
-        let Perceptron { arithmetic, layers, weights, products, .. } = self;
+        let Perceptron { arithmetic, layers, place, weights, products, .. } = self;
         for (index, layer) in layers.iter_mut().enumerate() {
             let weight = &weights[layer.start..][..layer.inputs * layer.outputs];
-            // The first layer's inputs are the samples, which have no gradient.
-            if index > 0 {
+            // The network's first layer's inputs are the samples, which have no gradient.
+            let is_turned = index > 0 || place.below != Below::Nothing;
+            if is_turned {
+                layer.turned.resize(weight.len(), A::ZERO);
                 turn(weight, layer.inputs, layer.outputs, &mut layer.turned);
             }
             if let Some(products) = products {
-                let diverged = |_| Diverged { layer: index, tensor: "weights" };
+                let layer_number = place.first + index;
+                let diverged = |_| Diverged { layer: layer_number, tensor: "weights" };
                 products.load(arithmetic, weight_place(index), weight).map_err(diverged)?;
-                if index > 0 {
+                if is_turned {
                     products
                         .load(arithmetic, turned_place(index), &layer.turned)
                         .map_err(diverged)?;
@@ -30,7 +34,7 @@ impl<A: Arithmetic> Perceptron<A> {
     }
 
     /// Room for so many samples.
-    fn make_room(&mut self, samples: usize) {
+    pub(super) fn make_room(&mut self, samples: usize) {
         for layer in &mut self.layers {
             layer.x.resize(samples * layer.inputs, A::ZERO);
             layer.delta.resize(samples * layer.outputs, A::ZERO);
@@ -53,25 +57,26 @@ impl<A: Arithmetic> Perceptron<A> {
     /// Takes inputs (B, I).
     pub(super) fn take_numbers(&mut self, inputs: &[f32]) -> Result<(), Diverged> {
         self.make_room(inputs.len() / self.layers[0].inputs);
-        let diverged = |_| Diverged { layer: 0, tensor: "inputs" };
+        let diverged = |_| Diverged { layer: self.place.first, tensor: "inputs" };
         self.arithmetic.encode(inputs, &mut self.layers[0].x).map(|_| ()).map_err(diverged)
     }
 
     pub(super) fn forward(&mut self) -> Result<(), Diverged> {
-        let Perceptron { arithmetic, activation, bias, layers, weights, outputs, .. } = self;
+        let Perceptron { arithmetic, activation, layers, place, weights, outputs, .. } = self;
         for index in 0..layers.len() {
             let (this, above) = layers[index..].split_first_mut().expect("index is a layer");
             let (weight, after) = weights[this.start..].split_at(this.inputs * this.outputs);
-            let biases = bias.then(|| &after[..this.outputs]);
+            let biases = this.bias.then(|| &after[..this.outputs]);
             let (y, activation) = match above.first_mut() {
                 Some(next) => (&mut next.x, Some(*activation)),
-                None => (&mut *outputs, None),
+                None => (&mut *outputs, place.is_activated.then_some(*activation)),
             };
             for (x, y) in this.x.chunks(this.inputs).zip(y.chunks_mut(this.outputs)) {
                 match &mut self.products {
                     None => arithmetic.layer(weight, biases, activation, x, y),
                     Some(products) => {
-                        let diverged = |_| Diverged { layer: index, tensor: "inputs" };
+                        let layer = place.first + index;
+                        let diverged = |_| Diverged { layer, tensor: "inputs" };
                         products.load(arithmetic, ONE_INPUT, x).map_err(diverged)?;
                         products
                             .multiply(arithmetic, ONE_INPUT, 0..x.len(), weight_place(index), y)
@@ -93,40 +98,35 @@ impl<A: Arithmetic> Perceptron<A> {
 
     /// The loss of the outputs, and the derivative by them in the last layer's delta.
     pub(super) fn judge(&mut self, batch: &Batch<'_>) -> Result<Learnt, Diverged> {
-        let Perceptron { arithmetic, layers, outputs, .. } = self;
+        let Perceptron { arithmetic, layers, place, outputs, .. } = self;
         let index = layers.len() - 1;
         let last = &mut layers[index];
-        let one = arithmetic.constant(1.0);
-        let mut logits = vec![0.0; last.outputs];
-        let mut learnt = Learnt::default();
         last.delta.copy_from_slice(outputs);
-        for (delta, &label) in last.delta.chunks_mut(last.outputs).zip(batch.labels) {
-            let label = usize::from(label);
-            arithmetic.decode(delta, &mut logits);
-            learnt.loss += cross_entropy(&logits, label);
-            learnt.wrong += u64::from(largest(&logits) != label);
-            arithmetic.softmax(delta);
-            delta[label] = arithmetic.plus(delta[label], arithmetic.negative(one));
-        }
-        if learnt.loss.is_finite() {
-            Ok(learnt)
-        } else {
-            Err(Diverged { layer: index, tensor: "outputs" })
-        }
+        judge(arithmetic, last.outputs, batch.labels, &mut last.delta)
+            .ok_or(Diverged { layer: place.first + index, tensor: "outputs" })
     }
 
     /// Deltas of all layers and the gradient.
     pub(super) fn backward(&mut self, samples: usize) -> Result<(), Diverged> {
-        let Perceptron { arithmetic, activation, bias, layers, gradient, products, .. } = self;
+        let Perceptron { arithmetic, activation, layers, place, gradient, products, .. } = self;
         for index in (0..layers.len()).rev() {
             let (below, above) = layers.split_at_mut(index);
             let layer = &mut above[0];
-            let diverged = |_| Diverged { layer: index, tensor: "gradients" };
+            let number = place.first + index;
+            let diverged = |_| Diverged { layer: number, tensor: "gradients" };
             if let Some(products) = products {
                 products.load(arithmetic, ALL_DELTAS, &layer.delta).map_err(diverged)?;
             }
-            if let Some(below) = below.last_mut() {
-                for (sample, to) in below.delta.chunks_mut(below.outputs).enumerate() {
+            let (to, by_sums) = match (below.last_mut(), place.below) {
+                (Some(below), _) => (Some(&mut below.delta), true),
+                (None, Below::Nothing) => (None, false),
+                (None, wanted) => {
+                    self.below.resize(layer.x.len(), A::ZERO);
+                    (Some(&mut self.below), wanted == Below::Sums)
+                }
+            };
+            if let Some(to) = to {
+                for (sample, to) in to.chunks_mut(layer.inputs).enumerate() {
                     let part = sample * layer.outputs..(sample + 1) * layer.outputs;
                     match products {
                         None => {
@@ -137,7 +137,9 @@ impl<A: Arithmetic> Perceptron<A> {
                             .map_err(diverged)?,
                     }
                 }
-                arithmetic.differentiate(*activation, &layer.x, &mut below.delta);
+                if by_sums {
+                    arithmetic.differentiate(*activation, &layer.x, to);
+                }
             }
             layer.x_turned.resize(layer.x.len(), A::ZERO);
             turn(&layer.x, samples, layer.inputs, &mut layer.x_turned);
@@ -160,7 +162,7 @@ impl<A: Arithmetic> Perceptron<A> {
                         .map_err(diverged)?,
                 }
             }
-            if *bias {
+            if layer.bias {
                 let to = &mut after[..layer.outputs];
                 to.fill(A::ZERO);
                 for delta in layer.delta.chunks(layer.outputs) {
@@ -172,6 +174,27 @@ impl<A: Arithmetic> Perceptron<A> {
         }
         Ok(())
     }
+}
+
+/// The loss of outputs (B, K), which become the derivative by them; `None` if it is NaN or infinite.
+pub(super) fn judge<A: Arithmetic>(
+    arithmetic: &A,
+    classes: usize,
+    labels: &[u8],
+    outputs: &mut [A::Value],
+) -> Option<Learnt> {
+    let one = arithmetic.constant(1.0);
+    let mut logits = vec![0.0; classes];
+    let mut learnt = Learnt::default();
+    for (delta, &label) in outputs.chunks_mut(classes).zip(labels) {
+        let label = usize::from(label);
+        arithmetic.decode(delta, &mut logits);
+        learnt.loss += cross_entropy(&logits, label);
+        learnt.wrong += u64::from(largest(&logits) != label);
+        arithmetic.softmax(delta);
+        delta[label] = arithmetic.plus(delta[label], arithmetic.negative(one));
+    }
+    learnt.loss.is_finite().then_some(learnt)
 }
 
 /// Writes a matrix of `rows` by `columns` with rows and columns exchanged.

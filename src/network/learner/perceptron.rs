@@ -1,9 +1,13 @@
 //! The learner of fully connected layers: what it holds, and its step.
 
-use super::{Batch, Diverged, Learner, LearnerSettings, Learnt};
+use std::ops::Range;
+
+use super::piece::{LayerShape, Piece, Place};
+use super::stage::Flight;
+use super::{Batch, Diverged, Learner, LearnerSettings, Learnt, between};
 use crate::arithmetic::{Activation, Arithmetic, Formats, Random, Tally, Update};
 use crate::network::products::Products;
-use crate::network::{Architecture, Layout, Operations};
+use crate::network::{Architecture, Operations};
 
 /// One layer: its shape, its parameters' places, and what a batch leaves in it.
 pub(super) struct Layer<V> {
@@ -11,6 +15,7 @@ pub(super) struct Layer<V> {
     pub outputs: usize,
     /// Where the weight starts; the bias, if any, follows it.
     pub start: usize,
+    pub bias: bool,
     /// Inputs (B, I) and the same turned around (I, B).
     pub x: Vec<V>,
     pub x_turned: Vec<V>,
@@ -23,10 +28,12 @@ pub(super) struct Layer<V> {
 pub(super) struct Perceptron<A: Arithmetic> {
     pub arithmetic: A,
     pub activation: Activation,
-    pub bias: bool,
     pub settings: LearnerSettings,
     pub layers: Vec<Layer<A::Value>>,
-    pub layout: Layout,
+    /// Of the network, what these layers are.
+    pub place: Place,
+    /// Where the weights are, which alone decay.
+    pub decayed: Vec<Range<usize>>,
     pub weights: Vec<A::Value>,
     pub gradient: Vec<A::Value>,
     pub velocity: Vec<A::Value>,
@@ -35,6 +42,10 @@ pub(super) struct Perceptron<A: Arithmetic> {
     pub levels: Vec<A::Value>,
     /// Outputs (B, classes) of the last layer.
     pub outputs: Vec<A::Value>,
+    /// Derivatives by what the first layer takes (B, I), if somebody below wants them.
+    pub below: Vec<A::Value>,
+    /// Batches that have gone forward and not yet backward.
+    pub flights: Vec<Flight<A::Value>>,
     pub scratch: Vec<A::Value>,
     pub products: Option<Products>,
     pub formats: Formats,
@@ -44,26 +55,29 @@ impl<A: Arithmetic> Perceptron<A> {
     pub fn new(
         arithmetic: A,
         architecture: &Architecture,
+        piece: &Piece,
         settings: LearnerSettings,
         theta: &[f32],
     ) -> Self {
-        let layout = architecture.layout();
-        assert_eq!(theta.len(), layout.parameters(), "theta has the network's P elements");
+        assert_eq!(theta.len(), piece.parameters(), "theta has the layers' P elements");
         let mut start = 0;
-        let layers = architecture.layers().into_iter().map(|(inputs, outputs)| {
+        let layers = piece.layers.iter().map(|&LayerShape { inputs, outputs, bias }| {
             let layer = Layer {
                 inputs,
                 outputs,
                 start,
+                bias,
                 x: Vec::new(),
                 x_turned: Vec::new(),
                 delta: Vec::new(),
-                turned: vec![A::ZERO; inputs * outputs],
+                turned: Vec::new(),
             };
-            start += inputs * outputs + if architecture.bias { outputs } else { 0 };
+            start += inputs * outputs + if bias { outputs } else { 0 };
             layer
         });
-        let layers = layers.collect();
+        let layers: Vec<Layer<A::Value>> = layers.collect();
+        let weight = |layer: &Layer<_>| layer.start..layer.start + layer.inputs * layer.outputs;
+        let decayed = layers.iter().map(weight).collect();
         let mut weights = vec![A::ZERO; theta.len()];
         // Initial parameters are finite.
         let _ = arithmetic.encode(theta, &mut weights);
@@ -73,16 +87,18 @@ impl<A: Arithmetic> Perceptron<A> {
         let kept = if settings.momentum > 0.0 { theta.len() } else { 0 };
         Perceptron {
             activation: architecture.activation,
-            bias: architecture.bias,
             settings,
             layers,
+            place: piece.place,
+            decayed,
             gradient: vec![A::ZERO; theta.len()],
             velocity: vec![A::ZERO; kept],
             update: Update::new(settings.update, theta.len()),
             weights,
-            layout,
             levels: numbers,
             outputs: Vec::new(),
+            below: Vec::new(),
+            flights: Vec::new(),
             scratch: Vec::new(),
             products: Products::of(&architecture.formats),
             formats: architecture.formats,
@@ -93,12 +109,11 @@ impl<A: Arithmetic> Perceptron<A> {
     /// Weight decay and momentum; leaves in `scratch` what the weights are to move against.
     fn direct(&mut self, samples: usize) {
         let Perceptron {
-            arithmetic, settings, layout, weights, gradient, velocity, scratch, ..
+            arithmetic, settings, decayed, weights, gradient, velocity, scratch, ..
         } = self;
         let mut scaled = vec![A::ZERO; 0];
         if settings.weight_decay > 0.0 {
-            for tensor in layout.tensors.iter().filter(|tensor| tensor.shape.len() == 2) {
-                let range = tensor.range.clone();
+            for range in decayed.iter().cloned() {
                 scaled.resize(range.len(), A::ZERO);
                 arithmetic.scale(
                     settings.weight_decay * samples as f32,
@@ -125,7 +140,7 @@ impl<A: Arithmetic> Perceptron<A> {
         }
     }
 
-    fn decoded(&self, values: &[A::Value]) -> Vec<f32> {
+    pub(super) fn decoded(&self, values: &[A::Value]) -> Vec<f32> {
         let mut numbers = vec![0.0; values.len()];
         self.arithmetic.decode(values, &mut numbers);
         numbers
@@ -160,7 +175,7 @@ impl<A: Arithmetic> Learner for Perceptron<A> {
         let index = self.layers.len() - 1;
         let last = &mut self.layers[index];
         assert_eq!(derivative.len(), last.delta.len(), "a derivative by each output");
-        let diverged = |_| Diverged { layer: index, tensor: "gradients" };
+        let diverged = |_| Diverged { layer: self.place.first + index, tensor: "gradients" };
         self.arithmetic.encode(derivative, &mut last.delta).map_err(diverged)?;
         self.backward(derivative.len() / self.layers[index].outputs)
     }
@@ -172,7 +187,7 @@ impl<A: Arithmetic> Learner for Perceptron<A> {
         learning_rate: f32,
         random: Random,
     ) -> Result<Tally, Diverged> {
-        let diverged = |_| Diverged { layer: 0, tensor: "gradients" };
+        let diverged = |_| Diverged { layer: self.place.first, tensor: "gradients" };
         self.arithmetic.encode(gradient, &mut self.gradient).map_err(diverged)?;
         self.direct(samples);
         let Perceptron { arithmetic, weights, scratch, update, .. } = self;
@@ -180,20 +195,11 @@ impl<A: Arithmetic> Learner for Perceptron<A> {
     }
 
     fn add(&self, sum: &mut [f32], more: &[f32]) {
-        let encoded = |numbers: &[f32]| {
-            let mut values = vec![A::ZERO; numbers.len()];
-            // They come from a learner of this format.
-            let _ = self.arithmetic.encode(numbers, &mut values);
-            values
-        };
-        let (mine, more) = (encoded(sum), encoded(more));
-        let mut added = vec![A::ZERO; mine.len()];
-        self.arithmetic.add(&mine, &more, &mut added);
-        self.arithmetic.decode(&added, sum);
+        between::add(&self.arithmetic, sum, more);
     }
 
     fn load(&mut self, theta: &[f32]) -> Result<(), Diverged> {
-        let diverged = |_| Diverged { layer: 0, tensor: "weights" };
+        let diverged = |_| Diverged { layer: self.place.first, tensor: "weights" };
         self.arithmetic.encode(theta, &mut self.weights).map(|_| ()).map_err(diverged)
     }
 
@@ -207,13 +213,13 @@ impl<A: Arithmetic> Learner for Perceptron<A> {
             let (inputs, outputs) = (layer.inputs as u64, layer.outputs as u64);
             let after = (index < last).then_some(*activation);
             for x in layer.x.chunks(layer.inputs) {
-                all += Operations::layer(formats, inputs, active(x), outputs, self.bias, after);
+                all += Operations::layer(formats, inputs, active(x), outputs, layer.bias, after);
             }
             // The gradient: inputs turned around times deltas, and the sum of the deltas.
             for x in layer.x_turned.chunks(samples as usize) {
                 all += Operations::layer(formats, samples, active(x), outputs, false, None);
             }
-            if self.bias {
+            if layer.bias {
                 all += Operations::sums(formats, samples * outputs);
             }
             if index > 0 {

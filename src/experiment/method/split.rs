@@ -1,0 +1,227 @@
+//! What methods have in common that split the network over ranks.
+
+use std::fmt;
+
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::learning::{LearningSection, LearningSetup};
+use crate::experiment::validate::require;
+use crate::experiment::{Experiment, ExperimentError, Plan};
+use crate::method::MethodError;
+use crate::method::gradient::{Holding, Keeps, Part, Parted, PartedSettings, Parts, Passes};
+use crate::network::{LearnerSettings, Piece};
+use crate::record::quantity;
+use crate::seed::mix;
+
+/// A number of bytes: a whole number, or text such as `"64MB"` or `"1.5GiB"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Bytes(pub u64);
+
+const UNITS: [(&str, u64); 7] = [
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("B", 1),
+];
+
+impl Bytes {
+    fn parse(text: &str) -> Option<Self> {
+        let unit = UNITS.iter().find(|(unit, _)| text.ends_with(unit));
+        let (number, size) = match unit {
+            Some((unit, size)) => (text.strip_suffix(unit)?, *size),
+            None => (text, 1),
+        };
+        let number: f64 = number.trim().parse().ok()?;
+        (number.is_finite() && number >= 0.0).then_some(Bytes((number * size as f64) as u64))
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl Visitor<'_> for Read {
+            type Value = Bytes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes, as a whole number or such as \"64MB\"")
+            }
+
+            fn visit_u64<E: Error>(self, bytes: u64) -> Result<Bytes, E> {
+                Ok(Bytes(bytes))
+            }
+
+            fn visit_i64<E: Error>(self, bytes: i64) -> Result<Bytes, E> {
+                u64::try_from(bytes).map(Bytes).map_err(|_| E::custom("fewer than no bytes"))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Bytes, E> {
+                Bytes::parse(text)
+                    .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_any(Read)
+    }
+}
+
+/// Checks that the keys of all gradient methods make sense where a network is split.
+pub(super) fn check(
+    experiment: &Experiment,
+    learning: &LearningSection,
+) -> Result<(), ExperimentError> {
+    let one = "1: the network is split, and not the batch";
+    require(learning.workers == 1, "method.workers", learning.workers, one)?;
+    let optimizer = &experiment.optimizer.name;
+    let local = optimizer != "clipup";
+    let expected = "one whose steps do not depend on the length of the whole step: sgd or adam";
+    require(local, "optimizer.name", format!("{optimizer:?}"), expected)
+}
+
+/// A part and the ranks that hold it.
+pub(super) struct Placed {
+    pub piece: Piece,
+    /// The first of the ranks.
+    pub owner: usize,
+    /// Whether all the others hold it too.
+    pub is_everywhere: bool,
+    /// Micro-batches on their way through it at once, of so many.
+    pub in_flight: usize,
+}
+
+/// Micro-batches of a batch, and samples of one.
+pub(super) fn micro_batches(learning: &LearningSection) -> (usize, usize) {
+    let LearningSection { batch_size, microbatch, .. } = *learning;
+    let samples = if microbatch == 0 { batch_size } else { microbatch.min(batch_size) };
+    (batch_size.div_ceil(samples), samples)
+}
+
+/// What the rank holds that holds the most, and which it is.
+pub(super) fn most_held(
+    experiment: &Experiment,
+    learning: &LearningSection,
+    plan: &Plan,
+    parts: &[Placed],
+    ranks: usize,
+) -> (usize, Holding) {
+    let formats = &plan.policy.architecture.formats;
+    let LearnerSettings { momentum, .. } = experiment.learner_settings();
+    let is_in_format = experiment.optimizer.name == "sgd";
+    let rule = experiment.optimizer_rule();
+    let keeps = Keeps {
+        number: formats.grid().codes(&[0.0]).len(),
+        remembered: usize::from(momentum > 0.0)
+            + usize::from(experiment.arithmetic.update == crate::arithmetic::UpdateRule::Kahan),
+        slots: (!is_in_format).then(|| rule.slots().len()),
+        has_products: !formats.is_uniform(),
+    };
+    let (micros, samples) = micro_batches(learning);
+    let held = |rank: usize| {
+        let mine = parts.iter().filter(|part| part.is_everywhere || part.owner == rank);
+        let of = |part: &Placed| Holding::of(&part.piece, keeps, part.in_flight, micros, samples);
+        (rank, Holding::sum(mine.map(of)))
+    };
+    // The first of those that hold the same.
+    (0..ranks).rev().map(held).max_by_key(|(_, held)| held.total()).unwrap_or_default()
+}
+
+/// Ranks for which `es-train check` shows what each holds.
+const RANKS: [usize; 4] = [1, 2, 4, 8];
+
+/// What a rank holds on some numbers of ranks, for `es-train check`.
+pub(super) fn memory_remarks(
+    experiment: &Experiment,
+    plan: &Plan,
+    limit: Option<Bytes>,
+    placed: impl Fn(usize) -> Vec<Placed>,
+) -> Vec<String> {
+    let Some((learning, _)) = experiment.method.gradient() else { return Vec::new() };
+    let mut remarks: Vec<String> = RANKS
+        .iter()
+        .map(|&ranks| {
+            let parts = placed(ranks);
+            let (rank, held) = most_held(experiment, learning, plan, &parts, ranks);
+            let refused = limit.is_some_and(|limit| held.total() as u64 > limit.0);
+            format!(
+                "memory on {ranks} ranks: at most {}B, on rank {rank}: {}B parameters, {}B \
+                 gradients, {}B optimizer, {}B activations{}",
+                quantity(held.total() as f64),
+                quantity(held.parameters as f64),
+                quantity(held.gradients as f64),
+                quantity(held.optimizer as f64),
+                quantity(held.activations as f64),
+                if refused { "; more than method.memory_limit, refused" } else { "" }
+            )
+        })
+        .collect();
+    let theta = 4.0 * plan.policy.architecture.layout().parameters() as f64;
+    remarks.push(format!(
+        "memory: {}B more a rank while a row ends or a policy is evaluated, for the whole theta and \
+         one vector like it",
+        quantity(2.0 * theta)
+    ));
+    remarks
+}
+
+/// The method of these parts, unless a rank would hold too much.
+pub(super) fn build(
+    setup: &LearningSetup<'_>,
+    placed: &[Placed],
+    limit: Option<Bytes>,
+    remedy: &'static str,
+    passes: Box<dyn Passes>,
+) -> Result<Parted, MethodError> {
+    let (this, ranks) = (setup.rank.comm.rank(), setup.rank.comm.size());
+    let LearningSetup { experiment, learning, plan, theta, .. } = setup;
+    if let Some(Bytes(limit)) = limit {
+        let (rank, holding) = most_held(experiment, learning, plan, placed, ranks);
+        if holding.total() as u64 > limit {
+            return Err(MethodError::Memory { rank, ranks, holding, limit, remedy });
+        }
+    }
+    let architecture = &plan.policy.architecture;
+    let part = |(number, placed): (usize, &Placed)| {
+        // Columns of a layer do not lie together: their rounding has a stream of its own.
+        let stream = if placed.piece.ranges.len() > 1 { mix(number as u64 + 1) } else { 0 };
+        let piece = placed.piece.clone();
+        // It takes its parameters before every batch.
+        let zeros = vec![0.0; piece.parameters()];
+        let stage = architecture.stage(&piece, LearnerSettings::default(), &zeros);
+        let descent = setup.descent_of(&piece, setup.pace(), stream);
+        Part { number, piece, stage, descent }
+    };
+    let is_mine = |placed: &Placed| placed.is_everywhere || placed.owner == this;
+    let mine = placed.iter().enumerate().filter(|(_, placed)| is_mine(placed)).map(part);
+    let parts = Parts {
+        mine: mine.collect(),
+        all: placed.iter().map(|placed| (placed.piece.clone(), placed.owner)).collect(),
+    };
+    let settings = PartedSettings {
+        updates_per_row: setup.updates_per_row(),
+        most_updates: plan.most_updates,
+        samples: setup.samples_of_data()?,
+        pace: setup.pace(),
+        is_in_format: experiment.optimizer.name == "sgd",
+    };
+    Ok(Parted::new(settings, parts, passes, theta.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_numbers_or_numbers_with_a_unit() {
+        for (text, bytes) in
+            [("64MB", 64_000_000), ("1.5 KiB", 1536), ("12", 12), ("3B", 3), ("2GB", 2_000_000_000)]
+        {
+            assert_eq!(Bytes::parse(text), Some(Bytes(bytes)), "{text}");
+        }
+        for text in ["", "MB", "64 megabytes", "-1MB", "NaN"] {
+            assert_eq!(Bytes::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! Gradient methods whose ranks each hold a part of the network.
+//!
+//! A rank has the parameters, gradients, optimizer memory and activations of its own parts only. At
+//! the end of a row, for evaluations, norms and checkpoints, vectors as long as theta are gathered,
+//! and let go before the next update.
+//!
+//! The batches are those of one worker of `synchronous`, so are their micro-batches and the order in
+//! which gradients of micro-batches are added up.
+
+use std::time::Instant;
+
+use super::part::Parts;
+use super::together::sent_by_others;
+use super::{Pace, SampleOrder, SampleSettings, length};
+use crate::comm::{CommError, all_gather_equal};
+use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank};
+use crate::network::Diverged;
+use crate::policy::Statistics;
+
+/// What such a method is told.
+pub struct PartedSettings {
+    /// Updates of a row of `progress.csv`.
+    pub updates_per_row: u64,
+    /// Updates after which there is no more.
+    pub most_updates: Option<u64>,
+    /// The samples and their network.
+    pub samples: SampleSettings,
+    /// How the step size goes.
+    pub pace: Pace,
+    /// Whether theta is kept in the network's number format.
+    pub is_in_format: bool,
+}
+
+/// What passes of a batch come to on one rank.
+#[derive(Clone, Debug, Default)]
+pub struct Passed {
+    /// The gradient of each of the rank's parts, summed over the batch.
+    pub gradients: Vec<Vec<f32>>,
+    /// The samples' losses added up, on the rank that judges.
+    pub loss: f64,
+    /// Seconds of computing.
+    pub busy: f64,
+    /// Seconds of exchanging, waiting included.
+    pub exchanging: f64,
+}
+
+/// How a batch goes through the parts.
+pub trait Passes {
+    /// The gradients of some samples by this rank's parts, which are loaded. Collective.
+    ///
+    /// Where a number becomes NaN or infinite, `fault` says so afterwards. From there on, or if it
+    /// did before, this rank computes nothing more and sends zeros, so that nobody waits for it; the
+    /// gradients are of no use then.
+    ///
+    /// # Errors
+    /// If a rank fails.
+    fn pass(
+        &mut self,
+        rank: &Rank<'_>,
+        parts: &mut Parts,
+        chosen: &[u32],
+        fault: &mut Option<Diverged>,
+    ) -> Result<Passed, CommError>;
+
+    /// The rank that knows the loss.
+    fn judge(&self, ranks: usize) -> usize;
+}
+
+/// Updates between two looks at whether to stop or to save.
+const PULSE: u64 = 100;
+
+/// What the ranks count for a row.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    loss: f64,
+    busy: f64,
+    passing: f64,
+    lost: u64,
+    attempted: u64,
+}
+
+const COUNTS_BYTES: usize = 40;
+
+impl Counts {
+    fn to_bytes(self) -> [u8; COUNTS_BYTES] {
+        let Counts { loss, busy, passing, lost, attempted } = self;
+        let words = [loss.to_bits(), busy.to_bits(), passing.to_bits(), lost, attempted];
+        let mut bytes = [0; COUNTS_BYTES];
+        for (to, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+            *to = word.to_le_bytes();
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Self {
+        let word = |place: usize| {
+            bytes.as_chunks::<8>().0.get(place).map_or(0, |word| u64::from_le_bytes(*word))
+        };
+        Counts {
+            loss: f64::from_bits(word(0)),
+            busy: f64::from_bits(word(1)),
+            passing: f64::from_bits(word(2)),
+            lost: word(3),
+            attempted: word(4),
+        }
+    }
+}
+
+/// What of a layer can be NaN or infinite.
+const TENSORS: [&str; 4] = ["weights", "inputs", "outputs", "gradients"];
+
+/// The fault of the first rank that has one, known to all. Collective.
+fn first_fault(rank: &Rank<'_>, mine: Option<Diverged>) -> Result<Option<Diverged>, CommError> {
+    if rank.comm.size() == 1 {
+        return Ok(mine);
+    }
+    let mut message = [0; 5];
+    if let Some(Diverged { layer, tensor }) = mine {
+        let place = TENSORS.iter().position(|known| *known == tensor).unwrap_or(3);
+        message[0] = place as u8 + 1;
+        message[1..].copy_from_slice(&(layer as u32).to_le_bytes());
+    }
+    let all = all_gather_equal(rank.comm, &message)?;
+    let (messages, _) = all.as_chunks::<5>();
+    Ok(messages.iter().find(|[tensor, ..]| *tensor > 0).map(|[tensor, layer @ ..]| Diverged {
+        layer: u32::from_le_bytes(*layer) as usize,
+        tensor: TENSORS[usize::from(*tensor - 1) % TENSORS.len()],
+    }))
+}
+
+/// The method's state.
+pub struct Parted {
+    settings: PartedSettings,
+    parts: Parts,
+    passes: Box<dyn Passes>,
+    order: SampleOrder,
+    updates: u64,
+    /// Whole between rows only.
+    theta: Vec<f32>,
+    statistics: Statistics,
+    row: Interval,
+    counts: Counts,
+    sent: u64,
+}
+
+impl Parted {
+    /// Starts at `theta`, which the parts have their pieces of.
+    pub fn new(
+        settings: PartedSettings,
+        parts: Parts,
+        passes: Box<dyn Passes>,
+        theta: Vec<f32>,
+    ) -> Self {
+        let order = SampleOrder::new(settings.samples.seed, settings.samples.data.training.len());
+        let mut parted = Parted {
+            settings,
+            parts,
+            passes,
+            order,
+            updates: 0,
+            theta,
+            statistics: Statistics::default(),
+            row: Interval::default(),
+            counts: Counts::default(),
+            sent: 0,
+        };
+        parted.round();
+        parted
+    }
+
+    /// Theta as the parts keep it.
+    fn round(&mut self) {
+        if self.settings.is_in_format {
+            self.settings.samples.architecture.formats.grid().round(&mut self.theta);
+        }
+    }
+
+    fn end_of_row(&self) -> u64 {
+        let every = self.settings.updates_per_row;
+        let next = (self.updates / every + 1) * every;
+        self.settings.most_updates.map_or(next, |most| next.min(most).max(self.updates + 1))
+    }
+
+    /// One update. Returns the gradients of this rank's parts.
+    fn update(&mut self, rank: &Rank<'_>) -> Result<(Vec<Vec<f32>>, usize), MethodError> {
+        let number = self.updates + 1;
+        let samples = &self.settings.samples;
+        let places = samples.batch(self.updates);
+        let count = places.len();
+        let chosen = &self.order.of_epoch(self.updates / samples.batches())[places];
+        let learning_rate = self.settings.pace.at(self.updates);
+        let mut fault = self.parts.load().err();
+        let passed = self.passes.pass(rank, &mut self.parts, chosen, &mut fault)?;
+        let began = Instant::now();
+        let stepped = match fault {
+            None => self.parts.step(rank, &passed.gradients, count),
+            Some(fault) => Err(fault),
+        };
+        // All ranks come to the same end.
+        if let Some(source) = first_fault(rank, stepped.err())? {
+            return Err(MethodError::Diverged { update: number, source });
+        }
+        let tally = stepped.unwrap_or_default();
+        self.updates += 1;
+        let counts = &mut self.counts;
+        counts.loss += passed.loss;
+        counts.lost += tally.lost;
+        counts.attempted += tally.attempted;
+        if !self.parts.mine.is_empty() {
+            counts.busy += passed.busy;
+            counts.passing += passed.busy + passed.exchanging;
+        }
+        let row = &mut self.row;
+        row.updates += 1;
+        row.samples += count as u64;
+        row.learning_rate = Some(learning_rate);
+        row.update_seconds += began.elapsed().as_secs_f64() + passed.busy;
+        row.communicate_seconds += if rank.comm.size() > 1 { passed.exchanging } else { 0.0 };
+        Ok((passed.gradients, count))
+    }
+
+    /// What all ranks have counted together. Collective.
+    fn counted(&self, rank: &Rank<'_>) -> Result<Counts, CommError> {
+        let all = all_gather_equal(rank.comm, &self.counts.to_bytes())?;
+        let each: Vec<Counts> = all.chunks(COUNTS_BYTES).map(Counts::from_bytes).collect();
+        let mut sum = Counts::default();
+        for counts in &each {
+            sum.busy += counts.busy;
+            sum.passing += counts.passing;
+            sum.lost += counts.lost;
+            sum.attempted += counts.attempted;
+        }
+        Ok(Counts { loss: each[self.passes.judge(each.len())].loss, ..sum })
+    }
+}
+
+impl Method for Parted {
+    fn advance(
+        &mut self,
+        rank: &Rank<'_>,
+        pulse: &mut dyn FnMut() -> Pulse,
+    ) -> Result<Interval, MethodError> {
+        let mut agree = || {
+            let mine = if rank.comm.rank() == 0 { pulse() } else { Pulse::default() };
+            let mut bytes = mine.to_bytes();
+            rank.comm.broadcast(&mut bytes).map(|()| Pulse::from_bytes(bytes))
+        };
+        self.theta = Vec::new();
+        let end = self.end_of_row();
+        while self.updates + 1 < end {
+            self.update(rank)?;
+            if self.updates.is_multiple_of(PULSE) {
+                let pulse = agree()?;
+                if pulse.stop || pulse.checkpoint {
+                    self.theta = self.parts.theta(rank)?;
+                    return Ok(Interval { pulse, is_partial: true, ..Interval::default() });
+                }
+            }
+        }
+        let before: Vec<Vec<f32>> =
+            self.parts.mine.iter().map(|part| part.descent.theta().to_vec()).collect();
+        let (gradients, samples) = self.update(rank)?;
+        let counts = self.counted(rank)?;
+        self.counts = Counts::default();
+        let mut row = std::mem::take(&mut self.row);
+        let slices = |vectors: &[Vec<f32>]| -> Result<f64, CommError> {
+            let mine: Vec<&[f32]> = vectors.iter().map(Vec::as_slice).collect();
+            Ok(length(&self.parts.gather(rank, &mine)?))
+        };
+        row.loss = (row.samples > 0).then(|| counts.loss / row.samples as f64);
+        (row.lost_updates, row.attempted_updates) = (Some(counts.lost), Some(counts.attempted));
+        row.gradient_norm = Some(slices(&gradients)? / samples as f64);
+        let moved = |(part, before): (&super::Part, &Vec<f32>)| -> Vec<f32> {
+            part.descent.theta().iter().zip(before).map(|(after, before)| after - before).collect()
+        };
+        let steps: Vec<Vec<f32>> = self.parts.mine.iter().zip(&before).map(moved).collect();
+        let step = slices(&steps)?;
+        self.theta = self.parts.theta(rank)?;
+        row.parameter_norm = length(&self.theta);
+        row.update_ratio = (row.parameter_norm > 0.0).then(|| step / row.parameter_norm);
+        row.idle_fraction =
+            if counts.passing > 0.0 { 1.0 - counts.busy / counts.passing } else { 0.0 };
+        row.pulse = agree()?;
+        row.sent_by_others = sent_by_others(rank, &mut self.sent)?;
+        Ok(row)
+    }
+
+    fn theta(&self) -> &[f32] {
+        &self.theta
+    }
+
+    fn codes(&self) -> Option<Vec<u8>> {
+        let grid = self.settings.samples.architecture.formats.grid();
+        self.settings.is_in_format.then(|| grid.codes(&self.theta))
+    }
+
+    fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
+        let mut state = MethodState::default();
+        self.parts.save(rank, &mut state)?;
+        let Counts { loss, lost, attempted, .. } = self.counted(rank)?;
+        for (name, number) in [
+            ("row.updates", self.row.updates.to_string()),
+            ("row.samples", self.row.samples.to_string()),
+            ("row.loss", format!("{loss:?}")),
+            ("row.lost", lost.to_string()),
+            ("row.attempted", attempted.to_string()),
+        ] {
+            state.numbers.push((name.into(), number));
+        }
+        Ok((rank.comm.rank() == 0).then_some(state))
+    }
+
+    fn restore(&mut self, rank: &Rank<'_>, state: &MethodState) -> Result<(), MethodError> {
+        self.parts.restore(state)?;
+        self.updates = state.whole_number("updates")?;
+        self.theta = state.vector("theta", self.parts.parameters())?.to_vec();
+        self.row = Interval {
+            updates: state.whole_number("row.updates")?,
+            samples: state.whole_number("row.samples")?,
+            ..Interval::default()
+        };
+        self.counts = Counts { loss: state.real_number("row.loss")?, ..Counts::default() };
+        // Whole numbers are added up over ranks; the loss is that of one.
+        if rank.comm.rank() == 0 {
+            self.counts.lost = state.whole_number("row.lost")?;
+            self.counts.attempted = state.whole_number("row.attempted")?;
+        }
+        Ok(())
+    }
+}
