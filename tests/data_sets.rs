@@ -310,7 +310,7 @@ fn what_does_not_fit_a_data_set_is_refused_with_a_reason() {
     for (set, parts) in [
         ("method.batch_size=0", vec!["method.batch_size = 0", "at least 1"]),
         ("method.batch_size=5000", vec!["method.batch_size = 5000", "4000"]),
-        ("optimizer.name=adam", vec!["optimizer.name", "sgd"]),
+        ("optimizer.name=rmsprop", vec!["optimizer.name", "adam, sgd"]),
         ("stop.generations=3", vec!["stop.generations", "epochs"]),
         ("stop.error_rate=2.0", vec!["stop.error_rate = 2.0"]),
         ("evaluation.every_env_steps=5", vec!["evaluation.every_env_steps"]),

@@ -98,7 +98,7 @@ fn a_value_that_makes_no_sense_is_refused_with_its_key() {
         ("ga.evolve=nonsense", &["--set ga.evolve = \"nonsense\"", "such as [\"weights\"]"]),
         ("ga.evolve=[\"nonsense\"]", &["--set ga.evolve = [\"nonsense\"]", "\"activation\""]),
         ("method.sigma=nan", &["method.sigma", "above 0"]),
-        ("optimizer.name=adagrad", &["optimizer.name", "adam"]),
+        ("optimizer.name=rmsprop", &["optimizer.name", "adam"]),
         ("arithmetic.matmul=f31", &["arithmetic.matmul", "f32"]),
         ("seed=-1", &["seed = -1"]),
         ("method.population=1000000000000", &["method.population", "at most"]),

@@ -24,17 +24,19 @@ def main(table, output):
             errors[name].append(100 * float(row["final_error_rate"]))
             megabytes[name] = float(row["bytes_sent"]) / 1e6
     figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
-    for name, values in errors.items():
+    markers = "os^vD"
+    for number, (name, values) in enumerate(sorted(errors.items(), key=lambda entry: megabytes[entry[0]])):
         middle = statistics.median(values)
         spread = [[middle - min(values)], [max(values) - middle]]
-        axes.errorbar(megabytes[name], middle, yerr=spread, fmt="o", capsize=3)
-        axes.annotate(name, (megabytes[name], middle), xytext=(6, 4), textcoords="offset points", fontsize=9)
+        axes.errorbar(
+            megabytes[name], middle, yerr=spread, fmt=markers[number % 5], capsize=3, label=f"{name}: {megabytes[name]:,.0f} MB"
+        )
     axes.set_xscale("log")
     axes.set_xlabel("megabytes sent, all ranks together")
     axes.set_ylabel("validation error, %")
     axes.set_title("MNIST, 8 workers on 8 ranks: compressed gradients")
     axes.grid(alpha=0.3)
-    axes.margins(x=0.18)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
     figure.savefig(output, dpi=120)
 
 

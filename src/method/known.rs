@@ -80,7 +80,7 @@ pub const KNOWN: &[Known] = &[
         family: Family::Search,
         needs: Needs::AnyTask,
         paper: "Mania et al. 2018",
-        about: "the best mirrored pairs, linear policies",
+        about: "the best pairs, linear policies",
     },
     Known {
         name: "cma-es",
@@ -150,21 +150,21 @@ pub const KNOWN: &[Known] = &[
         family: Family::Search,
         needs: Needs::Environment,
         paper: "Such et al. 2017",
-        about: "every member drawn afresh: the control",
+        about: "all members drawn afresh: the control",
     },
     Known {
         name: "synchronous",
         family: Family::Gradient,
         needs: Needs::AnyTask,
         paper: "Robbins, Monro 1951",
-        about: "mini-batch SGD, or PPO of environments",
+        about: "mini-batch SGD; PPO of environments",
     },
     Known {
         name: "averaging",
         family: Family::Gradient,
         needs: Needs::DataSet,
         paper: "Su, Chen 2015",
-        about: "local steps, then the mean of the models",
+        about: "local steps, then the models' mean",
     },
     Known {
         name: "bmuf",
