@@ -413,7 +413,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "method.staleness",
-        "\"ignore\", \"divide\", \"compensate:LAMBDA\" or \"bounded:S\"",
+        "\"ignore\", \"divide\", \"compensate:LAMBDA\", \"adapt:LAMBDA\" or \"bounded:S\"",
         "",
         "what downpour does about old gradients [default: \"ignore\"]",
     ),

@@ -215,36 +215,42 @@ impl LearningSetup<'_> {
         }
     }
 
-    /// Theta before its first step, and how it steps: on a data set by sgd in the
-    /// experiment's number formats, else by the optimizer's rule in single precision. `stream` tells apart what steps by itself.
+    /// Theta before its first step, and how it steps: on a data set by sgd in the experiment's number
+    /// formats, else by the optimizer's rule in single precision. `stream` tells apart what steps by
+    /// itself.
     pub fn descent(&self, pace: Pace, stream: u64) -> Descent {
-        self.descent_of(&Piece::whole(&self.plan.policy.architecture), pace, stream)
+        let Self { experiment, plan, theta, .. } = self;
+        match (experiment.method.ppo(), experiment.ppo_parameters(&plan.policy)) {
+            (Some(ppo), Some(parameters)) => {
+                let rule = self.rule(parameters.weights(), Some(ppo.max_gradient_norm));
+                Descent::by_rule(experiment.seed ^ stream, pace, rule, theta.clone())
+            }
+            _ => self.descent_of(&Piece::whole(&plan.policy.architecture), pace, stream),
+        }
     }
 
-    /// The same for a part of the network.
+    /// The same for a part of a network that learns from a data set.
     pub fn descent_of(&self, piece: &Piece, pace: Pace, stream: u64) -> Descent {
         let Self { experiment, plan, .. } = self;
         let seed = experiment.seed ^ stream;
         let theta = piece.cut(&self.theta);
-        let architecture = &plan.policy.architecture;
-        let ppo = experiment.method.ppo();
-        if experiment.optimizer.name == "sgd" && ppo.is_none() {
+        if experiment.optimizer.name == "sgd" {
+            let architecture = &plan.policy.architecture;
             let learner = architecture.stage(piece, experiment.learner_settings(), &theta);
             let first = piece.ranges.first().map_or(0, |range| range.start);
             return Descent::in_format(seed, pace, learner).starting_at(first);
         }
-        let weights = match experiment.ppo_parameters(&plan.policy) {
-            Some(parameters) => parameters.weights(),
-            None => piece.weights(),
-        };
-        let decays = self.learning.weight_decay > 0.0;
-        let rule = Rule {
-            optimizer: experiment.optimizer_rule(),
-            weight_decay: self.learning.weight_decay,
-            decayed: if decays { weights } else { Vec::new() },
-            longest: ppo.map(|ppo| ppo.max_gradient_norm),
-        };
-        Descent::by_rule(seed, pace, rule, theta)
+        Descent::by_rule(seed, pace, self.rule(piece.weights(), None), theta)
+    }
+
+    fn rule(&self, weights: Vec<Range<usize>>, longest: Option<f64>) -> Rule {
+        let weight_decay = self.learning.weight_decay;
+        Rule {
+            optimizer: self.experiment.optimizer_rule(),
+            weight_decay,
+            decayed: if weight_decay > 0.0 { weights } else { Vec::new() },
+            longest,
+        }
     }
 
     /// Updates of a row of `progress.csv`: on an environment those of an iteration.

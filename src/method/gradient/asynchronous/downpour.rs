@@ -102,6 +102,8 @@ impl Client for DownpourClient {
 pub struct DownpourServer {
     descent: Descent,
     remedy: Remedy,
+    /// The running mean of squared gradients (P); empty where nothing adapts to it.
+    squares: Vec<f32>,
     /// Of this row.
     tally: Tally,
     gradient_norm: f64,
@@ -110,7 +112,9 @@ pub struct DownpourServer {
 impl DownpourServer {
     /// A server at the theta of `descent`.
     pub fn new(descent: Descent, remedy: Remedy) -> Self {
-        DownpourServer { descent, remedy, tally: Tally::default(), gradient_norm: 0.0 }
+        let adapts = matches!(remedy, Remedy::Adapt(_));
+        let squares = vec![0.0; if adapts { descent.theta().len() } else { 0 }];
+        DownpourServer { descent, remedy, squares, tally: Tally::default(), gradient_norm: 0.0 }
     }
 }
 
@@ -132,7 +136,7 @@ impl Server for DownpourServer {
     }
 
     fn needs_old_theta(&self) -> bool {
-        matches!(self.remedy, Remedy::Compensate(_))
+        self.remedy.needs_old_theta()
     }
 
     fn apply(
@@ -144,7 +148,8 @@ impl Server for DownpourServer {
         let Push { mut vector, samples } = push;
         let samples = samples.max(1);
         if let Some(old) = old {
-            self.remedy.compensate(&mut vector, samples, self.descent.theta(), old);
+            let thetas = (self.descent.theta(), old);
+            self.remedy.compensate(&mut vector, samples, thetas, &mut self.squares);
         }
         let update = self.descent.updates() + 1;
         let tally = self
@@ -166,6 +171,9 @@ impl Server for DownpourServer {
 
     fn save(&self, state: &mut MethodState) {
         self.descent.save("", state);
+        if !self.squares.is_empty() {
+            state.vectors.push(("squares".into(), self.squares.clone()));
+        }
         for (name, number) in [("attempted", self.tally.attempted), ("lost", self.tally.lost)] {
             state.numbers.push((format!("row.{name}"), number.to_string()));
         }
@@ -173,6 +181,10 @@ impl Server for DownpourServer {
 
     fn restore(&mut self, state: &MethodState) -> Result<(), MethodError> {
         self.descent.restore("", state)?;
+        if !self.squares.is_empty() {
+            let parameters = self.squares.len();
+            self.squares.copy_from_slice(state.vector("squares", parameters)?);
+        }
         self.tally = Tally {
             attempted: state.whole_number("row.attempted")?,
             lost: state.whole_number("row.lost")?,

@@ -8,6 +8,7 @@
 //! | `ignore` | g |
 //! | `divide` | g with the step size over tau, for tau > 1 (Zhang et al. 2016, <https://arxiv.org/abs/1511.05950>) |
 //! | `compensate:L` | g + L g g (theta - theta_old), element by element (Zheng et al. 2017, <https://arxiv.org/abs/1609.08326>) |
+//! | `adapt:L` | the same with L over the root of a running mean of g g, which keeps the correction in proportion to g |
 //! | `bounded:S` | g, and no worker is ever more than S steps ahead of another (Ho et al. 2013) |
 
 use std::collections::BTreeMap;
@@ -17,6 +18,12 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::NotOne;
+
+/// Share of the old mean of squares that is kept, as in the paper.
+const KEPT: f32 = 0.95;
+
+/// Added to a mean of squares before its root is taken.
+const EPSILON: f32 = 1e-7;
 
 /// `method.staleness`
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +35,8 @@ pub enum Remedy {
     Divide,
     /// A correction to first order.
     Compensate(f64),
+    /// The same in proportion to the gradient.
+    Adapt(f64),
     /// Workers wait for the slowest.
     Bounded(u64),
 }
@@ -41,14 +50,39 @@ impl Remedy {
         }
     }
 
+    /// Whether it compares theta with the one that a gradient was computed with.
+    pub fn needs_old_theta(&self) -> bool {
+        matches!(self, Remedy::Compensate(_) | Remedy::Adapt(_))
+    }
+
     /// Changes a gradient (P), a sum over `samples` samples, that was computed with `old` (P) and is
-    /// applied to `theta` (P).
-    pub fn compensate(&self, gradient: &mut [f32], samples: usize, theta: &[f32], old: &[f32]) {
-        let Remedy::Compensate(lambda) = self else { return };
-        // Of the sum n g: n L g g = L (n g) (n g) / n.
-        let share = *lambda as f32 / samples as f32;
-        for ((gradient, theta), old) in gradient.iter_mut().zip(theta).zip(old) {
-            *gradient += share * *gradient * *gradient * (theta - old);
+    /// applied to `theta` (P). `squares` (P) is the running mean of g g, for those that adapt.
+    pub fn compensate(
+        &self,
+        gradient: &mut [f32],
+        samples: usize,
+        (theta, old): (&[f32], &[f32]),
+        squares: &mut [f32],
+    ) {
+        let samples = samples as f32;
+        match self {
+            Remedy::Compensate(lambda) => {
+                // Of the sum n g: n L g g = L (n g) (n g) / n.
+                let share = *lambda as f32 / samples;
+                for ((gradient, theta), old) in gradient.iter_mut().zip(theta).zip(old) {
+                    *gradient += share * *gradient * *gradient * (theta - old);
+                }
+            }
+            Remedy::Adapt(lambda) => {
+                let moves = theta.iter().zip(old).map(|(theta, old)| theta - old);
+                for ((gradient, square), moved) in gradient.iter_mut().zip(squares).zip(moves) {
+                    let mean = *gradient / samples;
+                    *square = KEPT * *square + (1.0 - KEPT) * mean * mean;
+                    let lambda = *lambda as f32 / (*square + EPSILON).sqrt();
+                    *gradient += samples * lambda * mean * mean * moved;
+                }
+            }
+            Remedy::Ignore | Remedy::Divide | Remedy::Bounded(_) => {}
         }
     }
 }
@@ -59,6 +93,7 @@ impl fmt::Display for Remedy {
             Remedy::Ignore => f.write_str("ignore"),
             Remedy::Divide => f.write_str("divide"),
             Remedy::Compensate(lambda) => write!(f, "compensate:{lambda}"),
+            Remedy::Adapt(lambda) => write!(f, "adapt:{lambda}"),
             Remedy::Bounded(steps) => write!(f, "bounded:{steps}"),
         }
     }
@@ -75,13 +110,17 @@ impl FromStr for Remedy {
                 let lambda = lambda.parse::<f64>().ok();
                 lambda.filter(|l| *l >= 0.0 && l.is_finite()).map(Remedy::Compensate)
             }
+            Some(("adapt", lambda)) => {
+                let lambda = lambda.parse::<f64>().ok();
+                lambda.filter(|l| *l >= 0.0 && l.is_finite()).map(Remedy::Adapt)
+            }
             Some(("bounded", steps)) => steps.parse().ok().map(Remedy::Bounded),
             _ => None,
         };
         read().ok_or_else(|| NotOne {
             given: text.to_owned(),
-            expected: "\"ignore\", \"divide\", \"compensate:LAMBDA\" with LAMBDA of at least 0, or \"bounded:S\" \
-             with a whole number S",
+            expected: "\"ignore\", \"divide\", \"compensate:LAMBDA\" or \"adapt:LAMBDA\" with LAMBDA of at least 0, \
+             or \"bounded:S\" with a whole number S",
         })
     }
 }
@@ -145,7 +184,7 @@ mod tests {
 
     #[test]
     fn remedies_are_read_as_they_are_written() {
-        for text in ["ignore", "divide", "compensate:0.04", "bounded:3"] {
+        for text in ["ignore", "divide", "compensate:0.04", "adapt:2", "bounded:3"] {
             assert_eq!(text.parse::<Remedy>().unwrap().to_string(), text);
         }
         for text in ["", "compensate", "compensate:-1", "bounded:0.5", "forget"] {
@@ -161,10 +200,15 @@ mod tests {
         // Of a parabola with g = theta the correction with L g = 1 is exact: here g = 2 of two
         // samples at 2, applied at 3, where it is 3.
         let mut sum = [4.0];
-        Remedy::Compensate(0.25).compensate(&mut sum, 2, &[3.0], &[2.0]);
+        Remedy::Compensate(0.25).compensate(&mut sum, 2, (&[3.0], &[2.0]), &mut []);
         assert_eq!(sum, [2.0 * 3.0]);
-        Remedy::Ignore.compensate(&mut sum, 2, &[9.0], &[2.0]);
+        Remedy::Ignore.compensate(&mut sum, 2, (&[9.0], &[2.0]), &mut []);
         assert_eq!(sum, [6.0]);
+        // g is 3 and so is the root of its mean square: L / 3 * 9 * 1 = 3 L.
+        let mut squares = [9.0];
+        Remedy::Adapt(0.5).compensate(&mut sum, 2, (&[3.0], &[2.0]), &mut squares);
+        assert!((sum[0] - 2.0 * 4.5).abs() < 1e-5, "{sum:?}");
+        assert!((squares[0] - 9.0).abs() < 1e-5);
     }
 
     #[test]
