@@ -185,7 +185,7 @@ pub const KNOWN: &[Known] = &[
         family: Family::Gradient,
         needs: Needs::DataSet,
         paper: "Dean et al. 2012",
-        about: "asynchronous sgd and its old gradients",
+        about: "asynchronous sgd, old gradients",
     },
     Known {
         name: "easgd",
