@@ -121,9 +121,14 @@ const SMALL: [&str; 8] = [
     "evaluation.episodes=10",
 ];
 
+/// The same for a data set.
+const SMALL_OF_SAMPLES: [&str; 4] = ["--set", "stop.updates=80", "--set", "evaluation.every=20"];
+
 fn train(command: &mut Command, directory: &Path, name: &str, flags: &[&str]) {
+    let of_samples = flags.contains(&"--dataset");
+    let small = if of_samples { &SMALL_OF_SAMPLES[..] } else { &SMALL };
     let output = output(
-        command.current_dir(directory).arg("train").args(flags).args(SMALL).args(["--out", name]),
+        command.current_dir(directory).arg("train").args(flags).args(small).args(["--out", name]),
     );
     assert!(output.status.success(), "{}", text(&output));
 }

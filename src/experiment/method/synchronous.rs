@@ -111,7 +111,12 @@ impl LearningKeys for SynchronousSection {
     fn sends(&self, learning: &LearningSection, parameters: usize) -> String {
         let gradient = 4 * parameters;
         match learning.workers {
-            1 => "one worker: nothing is sent, and every rank does the same work".to_owned(),
+            1 => "one worker: on one rank nothing is sent; method.workers shares its batches"
+                .to_owned(),
+            workers if self.compression != Compression::None => format!(
+                "{workers} workers: what is sent follows from the gradients; bytes_sent in progress.csv \
+                 counts it"
+            ),
             workers => format!(
                 "{workers} workers: on as many ranks each sends {} bytes an update, {} times a \
                  gradient of {gradient}",
