@@ -34,6 +34,23 @@ fn runs(place: &Place) -> BTreeSet<String> {
 }
 
 #[test]
+fn seeds_stay_together_whatever_the_ranks_and_a_link_needs_some() {
+    let sweep = "base = \"base.toml\"\nseeds = [1, 2, 3]\nranks = [1, 2]\nlink = \"1,10\"\n";
+    let base = "[task]\nenv = \"CartPole-v1\"\n[policy]\nhidden = []\n[method]\npopulation = 4\n\
+                [evaluation]\nepisodes = 1\n[stop]\ngenerations = 1\nevaluation_return = 475.0\n";
+    let place = Place::new()
+        .with_file("base.toml", base)
+        .with_file("sweep.toml", sweep)
+        .with_file("alone.toml", &sweep.replace("ranks = [1, 2]\n", ""));
+    place.es_train(&["sweep", "sweep.toml", "--out", "out"]).exits_with(0);
+    let statistics = std::fs::read_to_string(place.path("out/statistics.csv")).unwrap();
+    assert_eq!(statistics.lines().count(), 1 + 2, "{statistics}");
+    let table = std::fs::read_to_string(place.path("out/table.csv")).unwrap();
+    assert!(table.contains("--ranks 2 --link 1,10"), "{table}");
+    place.es_train(&["sweep", "alone.toml", "--out", "none"]).exits_with(2).says(&["say how many"]);
+}
+
+#[test]
 fn every_cell_of_a_grid_is_a_run_and_a_row() {
     let place = place(EXPERIMENT, SWEEP);
     place.es_train(&CALL).exits_with(0).says(&["8 of 8 runs finished; out/table.csv"]);

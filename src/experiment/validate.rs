@@ -4,8 +4,8 @@ use std::fmt::Display;
 
 use super::{ArithmeticSection, Experiment, ExperimentError, Master, MethodSection, listed};
 use crate::arithmetic::UpdateRule;
-use crate::method::KNOWN;
 use crate::method::evolution::{EpisodeCap, NoiseSource};
+use crate::method::{KNOWN, Needs};
 use crate::optimizer;
 
 /// Members, or episodes of an evaluation: their outcomes are held in memory on every rank.
@@ -81,6 +81,11 @@ fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
             "optimizer.nesterov",
             "it belongs to data sets, and this task is an environment; leave it out",
         )?;
+        if experiment.method.known().needs == Needs::DataSet {
+            let expected = "synchronous or a search method, because the task is an environment";
+            let given = format!("{:?}", experiment.method.name());
+            require(false, "method.name", given, expected)?;
+        }
         if let MethodSection::Gradient { learning, ppo: Some(ppo), .. } = &experiment.method {
             ppo.check(task.environments.unwrap_or(learning.workers), learning)?;
             return check_played(experiment);

@@ -65,6 +65,8 @@ pub(super) struct SweepFile {
     ranks: Vec<usize>,
     /// The network that ranks have between them, if it is not this machine's memory.
     pub link: Option<Link>,
+    /// The same as it was written.
+    written_link: Option<String>,
     thresholds: Option<Thresholds>,
     /// Formats in which policies that were trained in single precision are judged as well.
     pub evaluate_in: Vec<Format>,
@@ -174,14 +176,29 @@ impl SweepFile {
                 "ranks = {ranks:?}: expected numbers from 1 to {MOST_RANKS}"
             )));
         }
-        let link = written.link.map(|link| link.parse().map_err(wrong)).transpose()?;
+        let written_link = written.link;
+        let link = written_link.as_deref().map(|link| link.parse().map_err(wrong)).transpose()?;
+        if link.is_some() && ranks.is_empty() {
+            return Err(wrong("link lies between ranks: say how many, such as ranks = 4".into()));
+        }
         let thresholds = written.thresholds;
         if let Some(thresholds) = &thresholds {
             let names: Vec<&str> = bases.iter().map(|(_, source)| source.name()).collect();
             thresholds.check(&names).map_err(wrong)?;
         }
         let (path, evaluate_in) = (path.to_owned(), written.evaluate_in);
-        Ok(SweepFile { bases, path, seeds, ranks, link, thresholds, evaluate_in, variants, grid })
+        Ok(SweepFile {
+            bases,
+            path,
+            seeds,
+            ranks,
+            link,
+            written_link,
+            thresholds,
+            evaluate_in,
+            variants,
+            grid,
+        })
     }
 
     /// A failure of a cell, with the sweep file and the variant that it comes from.
@@ -260,8 +277,17 @@ impl SweepFile {
             }
         }
         if !self.ranks.is_empty() {
-            let on = |cell: &Cell| self.ranks.iter().map(|&ranks| cell.on(ranks)).collect();
-            cells = cells.iter().flat_map::<Vec<Cell>, _>(on).collect();
+            // The seeds of a cell stay together.
+            let seeds = self.seeds.len().max(1);
+            let on = |(group, ranks): (&[Cell], usize)| {
+                group
+                    .iter()
+                    .map(|cell| cell.on(ranks, self.written_link.as_deref()))
+                    .collect::<Vec<_>>()
+            };
+            let groups = cells.chunks(seeds);
+            let all = groups.flat_map(|group| self.ranks.iter().map(move |&ranks| (group, ranks)));
+            cells = all.flat_map(on).collect();
         }
         for cell in &mut cells {
             let own = self.thresholds.as_ref().and_then(|thresholds| thresholds.of(&cell.stem()));
@@ -360,13 +386,16 @@ fn file_name(value: &Value) -> String {
 
 impl Cell {
     /// The same on so many ranks.
-    fn on(&self, ranks: usize) -> Cell {
+    fn on(&self, ranks: usize, link: Option<&str>) -> Cell {
         let mut cell = self.clone();
         let (name, seed) = self.name.rsplit_once("-seed").unwrap_or((&self.name, ""));
         cell.name = format!("{name}-ranks={ranks}-seed{seed}");
         cell.ranks = Some(ranks);
         cell.values.push(("ranks".to_owned(), ranks.to_string()));
         cell.command += &format!(" --ranks {ranks}");
+        if let Some(link) = link {
+            cell.command += &format!(" --link {link}");
+        }
         cell
     }
 

@@ -45,8 +45,7 @@ impl LearningSection {
         let workers = self.workers;
         let holds = (1..=MOST_WORKERS).contains(&workers);
         require(holds, "method.workers", workers, &format!("from 1 to {MOST_WORKERS}"))?;
-        let shared =
-            format!("at least method.batch_size, which is {}, so at most that", self.batch_size);
+        let shared = format!("at most method.batch_size, which is {}", self.batch_size);
         require(workers <= self.batch_size, "method.workers", workers, &shared)
     }
 }

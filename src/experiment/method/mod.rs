@@ -276,7 +276,7 @@ impl MethodSection {
     pub(super) fn uses(name: &str, table: &str) -> bool {
         match table {
             "ga" => ["ga", "random-search"].contains(&name),
-            "ppo" => Self::is_gradient(name),
+            "ppo" => name == "synchronous",
             _ => false,
         }
     }
