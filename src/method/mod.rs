@@ -30,6 +30,19 @@ pub struct Rank<'a> {
     pub crew: &'a Crew,
 }
 
+impl Rank<'_> {
+    /// What rank 0's `pulse` says, on every rank; nobody else's is asked. Collective.
+    ///
+    /// # Errors
+    /// If a rank fails.
+    pub fn agree(&self, pulse: &mut dyn FnMut() -> Pulse) -> Result<Pulse, CommError> {
+        let mine = if self.comm.rank() == 0 { pulse() } else { Pulse::default() };
+        let mut bytes = mine.to_bytes();
+        self.comm.broadcast(&mut bytes)?;
+        Ok(Pulse::from_bytes(bytes))
+    }
+}
+
 /// What rank 0 alone knows and tells all ranks with each generation's results, so that every rank
 /// stops after the same generation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -240,17 +240,12 @@ impl Method for Parted {
         rank: &Rank<'_>,
         pulse: &mut dyn FnMut() -> Pulse,
     ) -> Result<Interval, MethodError> {
-        let mut agree = || {
-            let mine = if rank.comm.rank() == 0 { pulse() } else { Pulse::default() };
-            let mut bytes = mine.to_bytes();
-            rank.comm.broadcast(&mut bytes).map(|()| Pulse::from_bytes(bytes))
-        };
         self.theta = Vec::new();
         let end = self.end_of_row();
         while self.updates + 1 < end {
             self.update(rank)?;
             if self.updates.is_multiple_of(PULSE) {
-                let pulse = agree()?;
+                let pulse = rank.agree(pulse)?;
                 if pulse.stop || pulse.checkpoint {
                     self.theta = self.parts.theta(rank)?;
                     return Ok(Interval { pulse, is_partial: true, ..Interval::default() });
@@ -280,7 +275,7 @@ impl Method for Parted {
         row.update_ratio = (row.parameter_norm > 0.0).then(|| step / row.parameter_norm);
         row.idle_fraction =
             if counts.passing > 0.0 { 1.0 - counts.busy / counts.passing } else { 0.0 };
-        row.pulse = agree()?;
+        row.pulse = rank.agree(pulse)?;
         row.sent_by_others = sent_by_others(rank, &mut self.sent)?;
         Ok(row)
     }

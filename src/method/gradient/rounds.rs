@@ -287,11 +287,6 @@ impl Method for Rounds {
         rank: &Rank<'_>,
         pulse: &mut dyn FnMut() -> Pulse,
     ) -> Result<Interval, MethodError> {
-        let mut agree = || {
-            let mine = if rank.comm.rank() == 0 { pulse() } else { Pulse::default() };
-            let mut bytes = mine.to_bytes();
-            rank.comm.broadcast(&mut bytes).map(|()| Pulse::from_bytes(bytes))
-        };
         let mut began = Instant::now();
         let end = self.end_of_row();
         let every = self.settings.average_every;
@@ -306,7 +301,7 @@ impl Method for Rounds {
                 break;
             }
             if self.updates.is_multiple_of(PULSE) {
-                let pulse = agree()?;
+                let pulse = rank.agree(pulse)?;
                 self.row.update_seconds += began.elapsed().as_secs_f64();
                 began = Instant::now();
                 if pulse.stop || pulse.checkpoint {
@@ -331,7 +326,7 @@ impl Method for Rounds {
         row.update_seconds += began.elapsed().as_secs_f64() - row.communicate_seconds;
         let busy = self.locals.len().min(rank.crew.threads());
         row.idle_fraction = 1.0 - busy as f64 / rank.crew.threads() as f64;
-        row.pulse = agree()?;
+        row.pulse = rank.agree(pulse)?;
         row.sent_by_others = sent_by_others(rank, &mut self.sent)?;
         Ok(row)
     }

@@ -154,18 +154,13 @@ impl Method for Synchronous {
         rank: &Rank<'_>,
         pulse: &mut dyn FnMut() -> Pulse,
     ) -> Result<Interval, MethodError> {
-        let mut agree = || {
-            let mine = if rank.comm.rank() == 0 { pulse() } else { Pulse::default() };
-            let mut bytes = mine.to_bytes();
-            rank.comm.broadcast(&mut bytes).map(|()| Pulse::from_bytes(bytes))
-        };
         let mut began = Instant::now();
         let end = self.end_of_row();
         while self.descent.updates() + 1 < end {
             self.update(rank)?;
             let may_pause = self.settings.updates_per_note.is_none();
             if may_pause && self.descent.updates().is_multiple_of(PULSE) {
-                let pulse = agree()?;
+                let pulse = rank.agree(pulse)?;
                 self.row.update_seconds += began.elapsed().as_secs_f64();
                 began = Instant::now();
                 if pulse.stop || pulse.checkpoint {
@@ -192,7 +187,7 @@ impl Method for Synchronous {
         if self.statistics.are_kept() {
             self.statistics = shared_statistics(rank, &self.shards, &self.statistics)?;
         }
-        row.pulse = agree()?;
+        row.pulse = rank.agree(pulse)?;
         row.sent_by_others = sent_by_others(rank, &mut self.sent)?;
         Ok(row)
     }

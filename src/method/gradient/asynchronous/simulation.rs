@@ -423,11 +423,6 @@ impl Method for Simulated {
         rank: &Rank<'_>,
         pulse: &mut dyn FnMut() -> Pulse,
     ) -> Result<Interval, MethodError> {
-        let mut agree = || {
-            let mine = if rank.comm.rank() == 0 { pulse() } else { Pulse::default() };
-            let mut bytes = mine.to_bytes();
-            rank.comm.broadcast(&mut bytes).map(|()| Pulse::from_bytes(bytes))
-        };
         let mut began = Instant::now();
         let end = self.end_of_row();
         self.start(rank)?;
@@ -437,7 +432,7 @@ impl Method for Simulated {
             self.event(rank)?;
             let updates = self.server.updates();
             if updates > before && updates < end && updates.is_multiple_of(PULSE) {
-                let pulse = agree()?;
+                let pulse = rank.agree(pulse)?;
                 self.row.update_seconds += began.elapsed().as_secs_f64();
                 began = Instant::now();
                 if pulse.stop || pulse.checkpoint {
@@ -454,7 +449,7 @@ impl Method for Simulated {
         row.update_seconds += began.elapsed().as_secs_f64() - row.communicate_seconds;
         let busy = self.clients.len().min(rank.crew.threads());
         row.idle_fraction = 1.0 - busy as f64 / rank.crew.threads() as f64;
-        row.pulse = agree()?;
+        row.pulse = rank.agree(pulse)?;
         row.sent_by_others = sent_by_others(rank, &mut self.sent)?;
         Ok(row)
     }
