@@ -103,9 +103,9 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "policy.initial",
-        "\"normc\", \"he\" or \"zeros\"",
+        "\"normc\", \"he\", \"orthogonal\" or \"zeros\"",
         "\"normc\"",
-        "first parameters: normc (1.0 hidden, 0.01 output), he (variance 2 / inputs) or zeros",
+        "first parameters: normc (1.0 hidden, 0.01 output), he (variance 2 / inputs), orthogonal or zeros",
     ),
     key(
         "policy.initial_from",

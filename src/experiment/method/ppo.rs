@@ -12,6 +12,7 @@ use crate::task::{PolicyPlan, Task};
 
 /// What gradient methods put in the place of other tables' defaults on an environment.
 pub(super) const DEFAULTS: &[(&str, &str)] = &[
+    ("policy.initial", "\"orthogonal\""),
     ("method.batch_size", "64"),
     ("optimizer.learning_rate", "3e-4"),
     ("optimizer.epsilon", "1e-5"),

@@ -24,13 +24,11 @@
 //!    and threads that share environments change nothing.
 //! 2. Advantages are normalised over the iteration, not over each minibatch, which no worker has
 //!    whole.
-//! 3. Policy and value start by `policy.initial`, the value's last layer at length 1; there,
-//!    orthogonal matrices of gain sqrt 2, 0.01 and 1.
-//! 4. Observations are normalised by the statistics of the iterations before, with this program's
+//! 3. Observations are normalised by the statistics of the iterations before, with this program's
 //!    variance floor (0.01) and clip (5); there, by those up to the step, clipped at 10.
-//! 5. With `normalize_returns` all rewards of an iteration are divided by one deviation, that of the
+//! 4. With `normalize_returns` all rewards of an iteration are divided by one deviation, that of the
 //!    discounted returns up to its end, and not clipped.
-//! 6. Time limits bootstrap with the value of the last observation, as there.
+//! 5. Time limits bootstrap with the value of the last observation, as there.
 
 mod advantage;
 mod distribution;

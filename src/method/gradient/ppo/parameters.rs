@@ -60,13 +60,14 @@ impl Parameters {
         [of(&self.policy, 0), of(&self.value, self.of_value().start)].concat()
     }
 
-    /// The first theta: `policy`, deviations whose logarithm is `log_std`, and a value by the rule.
+    /// The first theta: `policy`, deviations whose logarithm is `log_std`, and a value by the rule, its
+    /// last layer at length 1 where the rule states lengths.
     pub fn first(&self, policy: Vec<f32>, log_std: f64, rule: Initial, seed: u64) -> Vec<f32> {
         let mut theta = policy;
         theta.resize(theta.len() + self.deviations, log_std as f32);
         let seed = derive(seed, Purpose::FirstValue, 0, 0, 0);
         let mut value = initial_theta(&self.value, rule, seed);
-        if let (Initial::Normc, Some(last)) =
+        if let (Initial::Normc | Initial::Orthogonal, Some(last)) =
             (rule, self.value.layout().tensors.iter().rfind(|tensor| tensor.shape.len() == 2))
         {
             // A policy starts out nearly indifferent; a value need not.
