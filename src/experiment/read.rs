@@ -20,7 +20,7 @@ impl Source {
                 "policy.normalize_observations" => self.is_of_data(),
                 // Where everything is zero between hidden layers, the two members of a mirrored pair
                 // are one and the same function, and nothing moves.
-                "policy.initial" => self.has_hidden_layers(),
+                "policy.initial" => *text == "\"zeros\"" && self.has_hidden_layers(),
                 _ => false,
             };
             if does_not_fit {

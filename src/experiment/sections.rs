@@ -149,6 +149,11 @@ impl Default for ArithmeticSection {
 }
 
 impl ArithmeticSection {
+    /// Whether the steps of a gradient method are those of single precision.
+    pub fn steps_in_single_precision(&self) -> bool {
+        self.elsewhere == "f32" && self.update == UpdateRule::Plain
+    }
+
     /// The number formats that it names.
     ///
     /// # Errors

@@ -142,7 +142,7 @@ fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
     let reason = "gradient methods keep theta in arithmetic.elsewhere anyway; leave it out";
     none(master, "arithmetic.master", reason)?;
     let given = format!("{:?}", optimizer.name);
-    let single = arithmetic.elsewhere == "f32" && arithmetic.update == UpdateRule::Plain;
+    let single = arithmetic.steps_in_single_precision();
     let expected = "\"sgd\", which steps in any number format and by any arithmetic.update";
     require(optimizer.name == "sgd" || single, "optimizer.name", given, expected)
 }
@@ -152,20 +152,16 @@ const OF_ROLLOUTS: &str =
 
 /// Checks that a gradient method on an environment can learn such a policy.
 fn check_played(experiment: &Experiment) -> Result<(), ExperimentError> {
-    let Experiment { policy, arithmetic, stop, .. } = experiment;
-    let ArithmeticSection { matmul, elsewhere, update, master, .. } = arithmetic;
-    for (key, format) in [("arithmetic.matmul", matmul), ("arithmetic.elsewhere", elsewhere)] {
-        let expected = "\"f32\": on environments gradient methods compute in that only; search \
-                        methods, and gradient methods on data sets, know the others";
-        require(format == "f32", key, format!("{format:?}"), expected)?;
-    }
+    let Experiment { policy, arithmetic, method, stop, .. } = experiment;
     let misplaced = |given: bool, key: &str, reason: &str| match given {
         true => Err(ExperimentError::Misplaced { key: key.to_owned(), reason: reason.to_owned() }),
         false => Ok(()),
     };
-    let single = "theta is in f32; leave it out";
-    misplaced(*update != UpdateRule::Plain, "arithmetic.update", single)?;
-    misplaced(*master != Master::F32, "arithmetic.master", single)?;
+    let decays = method.gradient().is_some_and(|(learning, _)| learning.weight_decay > 0.0);
+    let single = arithmetic.steps_in_single_precision();
+    let steps = "in a number format, or with another arithmetic.update than plain, theta of an \
+                 environment has no decay; leave it out";
+    misplaced(decays && !single, "method.weight_decay", steps)?;
     let plain = "gradient methods learn plain layers only; leave it out";
     misplaced(!policy.convolutions.is_empty(), "policy.convolutions", plain)?;
     misplaced(policy.virtual_batch_norm != 0, "policy.virtual_batch_norm", plain)?;

@@ -30,7 +30,7 @@ pub use cost::{Cost, Measure};
 pub use evaluations::{Evaluated, Progress};
 pub use film::{Film, FilmError};
 pub use hash::{codes_hash, theta_hash};
-pub use operations_csv::{Work, operations_csv};
+pub use operations_csv::{Work, WorkSize, operations_csv, work_size};
 pub use policy_file::PolicyFile;
 pub use progress_csv::ProgressCsv;
 pub use row::{COLUMNS, Classification, Evaluation, Judgement, MEASURED, Row};

@@ -88,6 +88,25 @@ pub fn operations_csv(works: &[Work]) -> Result<Vec<u8>, csv::Error> {
     writer.into_inner().map_err(|error| error.into_error().into())
 }
 
+/// What one pass or step comes to, as a table of operations says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WorkSize {
+    /// Multiplications, additions, look-ups, functions and conversions.
+    pub operations: f64,
+    /// The estimate of their energy.
+    pub picojoules: f64,
+}
+
+/// Reads the row of one kind of work back from a table; none if there is no such row.
+pub fn work_size(table: &str, kind: &str) -> Option<WorkSize> {
+    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    let rows = reader.records().filter_map(Result::ok);
+    let row = rows.into_iter().find(|row| row.get(0) == Some(kind))?;
+    let number = |column: usize| row.get(column)?.parse::<f64>().ok();
+    let operations = (6..11).map(number).sum::<Option<f64>>()?;
+    Some(WorkSize { operations, picojoules: number(12)? })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,5 +120,8 @@ mod tests {
         let row = text.lines().nth(1).unwrap();
         assert_eq!(row, "forward pass,20,f32,f32,exact,log,0.0,1.5,0.0,0.0,0.0,32.0,6.3");
         assert_eq!(work.describe(), "a forward pass in f32: 2 additions, 32 bits moved");
+        let size = WorkSize { operations: 1.5, picojoules: 6.3 };
+        assert_eq!(work_size(&text, "forward pass"), Some(size));
+        assert_eq!(work_size(&text, "training step"), None);
     }
 }

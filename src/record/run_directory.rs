@@ -8,7 +8,7 @@ use super::atomic::remove_partial_files;
 use super::evaluations::progress;
 use super::{
     Checkpoint, PolicyFile, Progress, ProgressCsv, RecordError, Recorder, Row, RunInfo, Summary,
-    Work, operations_csv, staleness_csv, write_atomically,
+    Work, WorkSize, operations_csv, staleness_csv, work_size, write_atomically,
 };
 use crate::method::gradient::asynchronous::Staleness;
 
@@ -179,6 +179,12 @@ impl RunDirectory {
     /// The summary of the run in this directory, if it is finished.
     pub fn summary(path: &Path) -> Option<Summary> {
         serde_json::from_slice(&fs::read(path.join(SUMMARY)).ok()?).ok()
+    }
+
+    /// What a pass or step of this kind asks of hardware, if the finished run in this directory has
+    /// counted it.
+    pub fn work_size(path: &Path, kind: &str) -> Option<WorkSize> {
+        work_size(&fs::read_to_string(path.join(OPERATIONS)).ok()?, kind)
     }
 
     /// How far the run in this directory has come.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::file::Cell;
 use crate::cli::Failure;
-use crate::record::{Cost, Progress, RunDirectory, Summary};
+use crate::record::{Cost, Progress, RunDirectory, Summary, WorkSize};
 
 /// A cell and what has become of it.
 pub(super) struct Run<'a> {
@@ -17,6 +17,10 @@ pub(super) struct Run<'a> {
 pub(super) struct Finished {
     pub summary: Summary,
     pub progress: Progress,
+    /// A forward pass of its policy, where it was counted.
+    pub forward: Option<WorkSize>,
+    /// A step of its training.
+    pub step: Option<WorkSize>,
 }
 
 /// Reads back every cell's run.
@@ -28,7 +32,9 @@ pub(super) fn read<'a>(out: &Path, cells: &'a [Cell]) -> Result<Vec<Run<'a>>, Fa
         };
         let mut progress = RunDirectory::progress(&path)?;
         progress.retain_whole(cell.experiment.evaluation.episodes);
-        Ok(Run { cell, finished: Some(Finished { summary, progress }) })
+        let [forward, step] =
+            ["forward pass", "training step"].map(|kind| RunDirectory::work_size(&path, kind));
+        Ok(Run { cell, finished: Some(Finished { summary, progress, forward, step }) })
     };
     cells.iter().map(read).collect()
 }

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::runs::Run;
+use super::runs::{Finished, Run};
 use crate::cli::Failure;
-use crate::record::{Measure, Summary, write_atomically};
+use crate::record::{Measure, write_atomically};
 
-const RESULTS: [&str; 25] = [
+const RESULTS: [&str; 29] = [
     "seed",
     "env",
     "solved",
@@ -32,6 +32,10 @@ const RESULTS: [&str; 25] = [
     "parameters",
     "architecture",
     "bytes_sent",
+    "forward_operations",
+    "forward_picojoules",
+    "step_operations",
+    "step_picojoules",
 ];
 
 /// Writes the table and returns how many runs are in it.
@@ -48,7 +52,7 @@ pub(super) fn write(out: &Path, runs: &[Run<'_>]) -> Result<usize, Failure> {
         let Some(of_run) = &run.finished else { continue };
         finished += 1;
         let values = run.cell.values.iter().map(|(_, value)| value.clone());
-        let results = results(run, &of_run.summary);
+        let results = results(run, of_run);
         let row = std::iter::once(run.cell.base.clone()).chain(values).chain(results);
         writer.write_record(row).map_err(|error| failed(error.to_string()))?;
     }
@@ -58,8 +62,8 @@ pub(super) fn write(out: &Path, runs: &[Run<'_>]) -> Result<usize, Failure> {
     Ok(finished)
 }
 
-fn results(run: &Run<'_>, summary: &Summary) -> [String; RESULTS.len()] {
-    let cell = run.cell;
+fn results(run: &Run<'_>, finished: &Finished) -> [String; RESULTS.len()] {
+    let (cell, Finished { summary, progress, forward, step }) = (run.cell, finished);
     let threshold = cell.own_threshold();
     let reached = threshold.and_then(|threshold| run.cost_to(threshold));
     let [env_steps, episodes, samples, generations, wall_seconds] =
@@ -90,8 +94,10 @@ fn results(run: &Run<'_>, summary: &Summary) -> [String; RESULTS.len()] {
         wall_seconds,
         summary.parameters.map_or(String::new(), |parameters| parameters.to_string()),
         summary.architecture.clone().unwrap_or_default(),
-        run.finished
-            .as_ref()
-            .map_or(String::new(), |of_run| of_run.progress.bytes_sent.to_string()),
+        progress.bytes_sent.to_string(),
+        float(forward.map(|size| size.operations)),
+        float(forward.map(|size| size.picojoules)),
+        float(step.map(|size| size.operations)),
+        float(step.map(|size| size.picojoules)),
     ]
 }

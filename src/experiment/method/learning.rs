@@ -10,7 +10,7 @@ use crate::method::gradient::{
     Descent, Pace, PpoSettings, PpoShard, Rule, SampleSettings, SampleShard, Shard,
 };
 use crate::method::{Method, MethodError, Rank};
-use crate::network::{Layout, Piece, Role, Tensor};
+use crate::network::{Architecture, Layout, Piece, Role, Tensor};
 use crate::policy::Statistics;
 use crate::task::Task;
 
@@ -221,8 +221,21 @@ impl LearningSetup<'_> {
         let Self { experiment, plan, theta, .. } = self;
         match (experiment.method.ppo(), experiment.ppo_parameters(&plan.policy)) {
             (Some(ppo), Some(parameters)) => {
-                let rule = self.rule(parameters.weights(), Some(ppo.max_gradient_norm));
-                Descent::by_rule(experiment.seed ^ stream, pace, rule, theta.clone())
+                let seed = experiment.seed ^ stream;
+                let descent = if experiment.arithmetic.steps_in_single_precision() {
+                    Descent::by_rule(seed, pace, self.rule(parameters.weights()), theta.clone())
+                } else {
+                    // Only numbers step here, whatever network they belong to: a layer of as many
+                    // inputs and one output holds them.
+                    let flat = Architecture {
+                        bias: false,
+                        formats: plan.policy.architecture.formats,
+                        ..Architecture::perceptron(theta.len(), Vec::new(), 1)
+                    };
+                    let learner = flat.learner(experiment.learner_settings(), theta);
+                    Descent::in_format(seed, pace, learner)
+                };
+                descent.with_longest(ppo.max_gradient_norm)
             }
             _ => self.descent_of(&Piece::whole(&plan.policy.architecture), pace, stream),
         }
@@ -239,16 +252,15 @@ impl LearningSetup<'_> {
             let first = piece.ranges.first().map_or(0, |range| range.start);
             return Descent::in_format(seed, pace, learner).starting_at(first);
         }
-        Descent::by_rule(seed, pace, self.rule(piece.weights(), None), theta)
+        Descent::by_rule(seed, pace, self.rule(piece.weights()), theta)
     }
 
-    fn rule(&self, weights: Vec<Range<usize>>, longest: Option<f64>) -> Rule {
+    fn rule(&self, weights: Vec<Range<usize>>) -> Rule {
         let weight_decay = self.learning.weight_decay;
         Rule {
             optimizer: self.experiment.optimizer_rule(),
             weight_decay,
             decayed: if weight_decay > 0.0 { weights } else { Vec::new() },
-            longest,
         }
     }
 

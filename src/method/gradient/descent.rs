@@ -40,8 +40,6 @@ pub struct Rule {
     pub weight_decay: f64,
     /// Which those are.
     pub decayed: Vec<Range<usize>>,
-    /// Longest mean gradient; longer ones are shortened to it.
-    pub longest: Option<f64>,
 }
 
 enum Steps {
@@ -62,6 +60,8 @@ pub struct Descent {
     /// The place of its first parameter in the whole network's.
     first: usize,
     pace: Pace,
+    /// Longest mean gradient.
+    longest: Option<f64>,
     steps: Steps,
     theta: Vec<f32>,
     updates: u64,
@@ -71,19 +71,26 @@ impl Descent {
     /// Steps in the number format of `learner`, from its theta.
     pub fn in_format(seed: u64, pace: Pace, learner: Box<dyn Learner>) -> Self {
         let theta = learner.theta();
-        Descent { seed, first: 0, pace, steps: Steps::InFormat(learner), theta, updates: 0 }
+        let steps = Steps::InFormat(learner);
+        Descent { seed, first: 0, pace, longest: None, steps, theta, updates: 0 }
     }
 
     /// Steps by a rule, in single precision.
     pub fn by_rule(seed: u64, pace: Pace, rule: Rule, theta: Vec<f32>) -> Self {
         let slots = rule.optimizer.slots().iter().map(|_| vec![0.0; theta.len()]).collect();
-        Descent { seed, first: 0, pace, steps: Steps::ByRule { rule, slots }, theta, updates: 0 }
+        let steps = Steps::ByRule { rule, slots };
+        Descent { seed, first: 0, pace, longest: None, steps, theta, updates: 0 }
     }
 
     /// The same for parameters that are part of a network's, from place `first` on: a part rounds as
     /// the whole would.
     pub fn starting_at(self, first: usize) -> Self {
         Descent { first, ..self }
+    }
+
+    /// The same, with mean gradients that are longer than this shortened to it.
+    pub fn with_longest(self, longest: f64) -> Self {
+        Descent { longest: Some(longest), ..self }
     }
 
     /// The parameters (P).
@@ -179,6 +186,12 @@ impl Descent {
         self.updates += 1;
         match &mut self.steps {
             Steps::InFormat(learner) => {
+                let mut shortened = Vec::new();
+                if let Some(longest) = self.longest {
+                    shortened.extend_from_slice(gradient);
+                    shorten(&mut shortened, longest * samples as f64);
+                }
+                let gradient = if self.longest.is_some() { &shortened } else { gradient };
                 let tally = learner.descend(gradient, samples, learning_rate as f32, random)?;
                 self.theta = learner.theta();
                 Ok(tally)
@@ -190,13 +203,11 @@ impl Descent {
                         mean[k] += rule.weight_decay as f32 * self.theta[k];
                     }
                 }
-                let length = length(&mean);
-                if !length.is_finite() {
+                if !length(&mean).is_finite() {
                     return Err(Diverged { layer: 0, tensor: "gradients" });
                 }
-                if let Some(longest) = rule.longest.filter(|longest| length > *longest) {
-                    let shorter = (longest / length) as f32;
-                    mean.iter_mut().for_each(|g| *g *= shorter);
+                if let Some(longest) = self.longest {
+                    shorten(&mut mean, longest);
                 }
                 let mut slots: Vec<&mut [f32]> = slots.iter_mut().map(Vec::as_mut_slice).collect();
                 let sums = rule.optimizer.sums(&mean, &slots);
@@ -255,6 +266,15 @@ impl Descent {
     }
 }
 
+/// Shortens a vector to this length, if it is longer.
+fn shorten(vector: &mut [f32], longest: f64) {
+    let length = length(vector);
+    if length > longest {
+        let shorter = (longest / length) as f32;
+        vector.iter_mut().for_each(|x| *x *= shorter);
+    }
+}
+
 /// The length of a vector: f64 partial sums of a block of parameters each, added in order.
 pub fn length(vector: &[f32]) -> f64 {
     let squares =
@@ -265,6 +285,8 @@ pub fn length(vector: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arithmetic::Formats;
+    use crate::network::{Architecture, LearnerSettings};
     use crate::optimizer::Sgd;
 
     fn pace(warmup: u64, warmup_from: f64) -> Pace {
@@ -280,18 +302,29 @@ mod tests {
 
     #[test]
     fn gradients_are_means_and_long_ones_are_shortened() {
-        let rule = |longest| Rule {
-            optimizer: Box::new(Sgd { momentum: 0.0 }),
-            weight_decay: 0.0,
-            decayed: Vec::new(),
-            longest,
+        let by_rule = || {
+            let optimizer = Box::new(Sgd { momentum: 0.0 });
+            let rule = Rule { optimizer, weight_decay: 0.0, decayed: Vec::new() };
+            Descent::by_rule(1, pace(0, 0.0), rule, vec![0.0; 2])
         };
-        let mut plain = Descent::by_rule(1, pace(0, 0.0), rule(None), vec![0.0; 2]);
+        let mut plain = by_rule();
         plain.step(&[6.0, 8.0], 2, 1.0).unwrap();
         assert_eq!(plain.theta(), [-1.5, -2.0]);
-        let mut short = Descent::by_rule(1, pace(0, 0.0), rule(Some(1.0)), vec![0.0; 2]);
+        let mut short = by_rule().with_longest(1.0);
         short.step(&[6.0, 8.0], 2, 1.0).unwrap();
         assert!((short.theta()[0] + 0.3).abs() < 1e-6 && (short.theta()[1] + 0.4).abs() < 1e-6);
         assert!(short.step(&[f32::NAN, 0.0], 1, 1.0).is_err());
+    }
+
+    #[test]
+    fn in_a_format_long_gradients_are_shortened_before_they_are_rounded_to_it() {
+        let formats = Formats::uniform("lns16.10".parse().unwrap());
+        let flat = Architecture { bias: false, formats, ..Architecture::perceptron(2, vec![], 1) };
+        let learner = flat.learner(LearnerSettings::default(), &[0.0; 2]);
+        let mut short = Descent::in_format(1, pace(0, 0.0), learner).with_longest(1.0);
+        short.step(&[6.0, 8.0], 2, 1.0).unwrap();
+        for (theta, expected) in short.theta().iter().zip([-0.3, -0.4]) {
+            assert!((theta / expected - 1.0).abs() < 1e-3, "{theta} {expected}");
+        }
     }
 }

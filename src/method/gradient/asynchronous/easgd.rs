@@ -165,7 +165,6 @@ mod tests {
             optimizer: Box::new(Sgd { momentum: 0.0 }),
             weight_decay: 0.0,
             decayed: Vec::new(),
-            longest: None,
         };
         let centre = Descent::by_rule(1, pace.clone(), rule, vec![0.0]);
         // A quarter of the way, for two workers.

@@ -186,9 +186,8 @@ impl Shard for PpoShard {
             player.differentiate(settings, theta, (epoch, start..start + count), weights)
         });
         let mut gradients = gradients.map_err(|source| MethodError::Diverged { update, source })?;
-        let add = |sum: &mut Vec<f32>, more: Vec<f32>| {
-            sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
-        };
+        let adder = &players[0];
+        let add = |sum: &mut Vec<f32>, more: Vec<f32>| adder.add(sum, &more);
         let mut term = |k: usize| std::mem::take(&mut gradients[k]);
         Ok((tree_sum(players.len(), &mut term, &add), players.len() * count))
     }

@@ -250,6 +250,11 @@ impl Player {
         Ok(gradient)
     }
 
+    /// Adds two gradients (P) in the networks' number format.
+    pub fn add(&self, sum: &mut [f32], more: &[f32]) {
+        self.learners[0].add(sum, more);
+    }
+
     /// Where the episode is.
     pub fn save(&self, prefix: &str, state: &mut MethodState) {
         let (seed, actions) = self.episode.so_far_played();
