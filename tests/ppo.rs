@@ -89,3 +89,26 @@ fn a_pole_learns_to_stand() {
     let summary = place.run("run").summary();
     assert_eq!(summary["solved"], true, "{summary}");
 }
+
+/// The same with networks, gradients and steps in twelve bits.
+fn in_twelve_bits(text: &str) -> String {
+    text.replace(
+        "[optimizer]\n",
+        "[arithmetic]\nmatmul = \"lns12.6\"\nelsewhere = \"lns12.6\"\nupdate = \"kahan\"\n\
+         [optimizer]\nname = \"sgd\"\n",
+    )
+}
+
+#[test]
+fn in_a_logarithmic_format_ranks_workers_and_an_interruption_change_no_bit() {
+    let text = |workers, steps| in_twelve_bits(&experiment(workers, steps));
+    let alone = trained(&text(1, 768), &["--threads", "1"]);
+    assert_ne!(alone.rows, trained(&experiment(1, 768), &[]).rows, "the format counts");
+    for (workers, place) in [(2, &["--threads", "3"][..]), (4, &["--ranks", "3"])] {
+        trained(&text(workers, 768), place).is_that_of(&alone, &format!("{workers} workers"));
+    }
+    let place = Place::new().with_file("run.toml", &text(1, 384));
+    place.es_train(&["train", "run.toml", "--out", "run", "-q"]).exits_with(0);
+    place.es_train(&["resume", "run", "-q", "--set", "stop.env_steps=768"]).exits_with(0);
+    place.run("run").result().is_that_of(&alone, "a resumed run");
+}

@@ -305,7 +305,7 @@ mod tests {
             ("ppo.clip=0", vec!["ppo.clip", "above 0"]),
             ("ppo.epochs=0", vec!["ppo.epochs", "at least 1"]),
             ("ppo.horizons=3", vec!["did you mean `ppo.horizon`"]),
-            ("arithmetic.matmul=bf16", vec!["arithmetic.matmul", "\"f32\""]),
+            ("arithmetic.elsewhere=bf16", vec!["optimizer.name = \"adam\"", "\"sgd\""]),
             ("policy.virtual_batch_norm=9", vec!["policy.virtual_batch_norm", "plain layers"]),
             ("stop.generations=9", vec!["stop.generations", "stop.updates"]),
             ("method.population=4", vec!["method.population", "belongs to"]),
@@ -315,6 +315,10 @@ mod tests {
                 assert!(error.contains(part), "--set {set}: `{error}` lacks `{part}`");
             }
         }
+        let in_format =
+            ["optimizer.name=sgd", "arithmetic.elsewhere=bf16", "method.weight_decay=0.1"];
+        assert!(resolve(PPO, &in_format[..2]).is_ok());
+        assert!(resolve(PPO, &in_format).unwrap_err().contains("has no decay"));
         let error = resolve(SMALL, &["task.environments=2"]).unwrap_err();
         assert!(error.contains("belongs to gradient methods on environments"), "{error}");
         let samples = "[task]\ndataset = \"synthetic\"\n[ppo]\nclip = 0.1\n[stop]\nepochs = 1\n";

@@ -138,9 +138,17 @@ fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
     none(stop.generations.is_some(), "stop.generations", counts)?;
     let of_search = "the steps of gradient methods are gradients; leave it out";
     none(evaluation.gradient_samples > 0, "evaluation.gradient_samples", of_search)?;
-    let master = arithmetic.master == Master::Format;
-    let reason = "gradient methods keep theta in arithmetic.elsewhere anyway; leave it out";
-    none(master, "arithmetic.master", reason)?;
+    check_steps(experiment)
+}
+
+/// Checks that a gradient method can step in such a format.
+fn check_steps(experiment: &Experiment) -> Result<(), ExperimentError> {
+    let Experiment { arithmetic, optimizer, .. } = experiment;
+    if arithmetic.master == Master::Format {
+        let reason = "gradient methods keep theta in arithmetic.elsewhere anyway; leave it out";
+        let key = "arithmetic.master".to_owned();
+        return Err(ExperimentError::Misplaced { key, reason: reason.to_owned() });
+    }
     let given = format!("{:?}", optimizer.name);
     let single = arithmetic.steps_in_single_precision();
     let expected = "\"sgd\", which steps in any number format and by any arithmetic.update";
@@ -157,6 +165,7 @@ fn check_played(experiment: &Experiment) -> Result<(), ExperimentError> {
         true => Err(ExperimentError::Misplaced { key: key.to_owned(), reason: reason.to_owned() }),
         false => Ok(()),
     };
+    check_steps(experiment)?;
     let decays = method.gradient().is_some_and(|(learning, _)| learning.weight_decay > 0.0);
     let single = arithmetic.steps_in_single_precision();
     let steps = "in a number format, or with another arithmetic.update than plain, theta of an \
