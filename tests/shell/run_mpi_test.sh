@@ -102,6 +102,17 @@ done
 run ES_TRAIN_BIN=/nowhere train
 check "a binary that is not there" 2 "$code"
 
+# --- the guide's launches
+printf 'node1 slots=8\nnode2 slots=8\n' >hosts
+shown=0
+while read -r -a words; do
+    shown=$((shown + 1))
+    run --dry-run "${words[@]:1}"
+    check "guide: ${words[*]}" 0 "$code"
+    contains "guide: ${words[*]}" "$es ${words[*]:3}" "$out"
+done < <(awk '$0 == "```" { inside = 0 } inside; $0 == "```sh mpi" { inside = 1 }' "$repo/docs/guide.md")
+check "the guide shows launches" 3 "$shown"
+
 # --- launching on one machine
 check "plain" "mpirun -n 1 --oversubscribe --bind-to none $es train" "$(launch --dry-run)"
 check "more ranks than cores" "mpirun -n 64 --oversubscribe --bind-to none $es train a.toml" "$(launch -n 64 --dry-run train a.toml)"
