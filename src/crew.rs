@@ -77,9 +77,17 @@ impl Crew {
         body: impl Fn(&mut Worker) + Sync,
         main: impl FnOnce() -> R,
     ) -> R {
+        self.each_thread_while(|thread| body(&mut lock(&self.workers[thread])), main)
+    }
+
+    /// The same without a worker: `body` gets the thread's number.
+    ///
+    /// # Panics
+    /// If `body` panics on any thread.
+    pub fn each_thread_while<R>(&self, body: impl Fn(usize) + Sync, main: impl FnOnce() -> R) -> R {
         let body = &body;
         self.pool.in_place_scope(|scope| {
-            scope.spawn_broadcast(move |_, thread| body(&mut lock(&self.workers[thread.index()])));
+            scope.spawn_broadcast(move |_, thread| body(thread.index()));
             main()
         })
     }

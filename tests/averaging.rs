@@ -1,14 +1,13 @@
 //! Methods whose workers take steps by themselves and are then merged: what they are the same as.
 
-use es_train::Experiment;
-use es_train::comm::{Communicator, run_in_process};
-use es_train::crew::Crew;
-use es_train::envs::Tools;
-use es_train::method::{MethodState, Pulse, Rank};
+mod harness;
+
+use es_train::method::MethodState;
+use harness::gradient::{Come, come};
 
 /// Theta and the bytes that were sent after `rows` rows on so many ranks.
 fn trained(method: &str, optimizer: &str, ranks: usize, rows: usize) -> (Vec<f32>, u64) {
-    let (theta, bytes, _) = stopped(method, optimizer, ranks, rows, None);
+    let Come { theta, bytes, .. } = stopped(method, optimizer, ranks, rows, None);
     (theta, bytes)
 }
 
@@ -19,32 +18,13 @@ fn stopped(
     ranks: usize,
     rows: usize,
     from: Option<&MethodState>,
-) -> (Vec<f32>, u64, MethodState) {
-    let experiment = Experiment::parse(&format!(
+) -> Come {
+    let experiment = format!(
         "[task]\ndataset = \"synthetic\"\n[policy]\nhidden = [8]\nactivation = \"relu\"\n\
          initial = \"he\"\n[method]\n{method}\nbatch_size = 60\n[optimizer]\n{optimizer}\n\
          [evaluation]\nevery = 16\n[stop]\nupdates = 1000\n"
-    ))
-    .unwrap();
-    let run = |comm: &dyn Communicator| {
-        let task = experiment.task(&Tools::default(), None).unwrap();
-        let plan = experiment.plan(&task).unwrap();
-        let crew = Crew::new(2, &task, &plan.policy, 0).unwrap();
-        let rank = Rank { comm, crew: &crew };
-        let mut method = experiment.method(&plan, &task, None, &rank).unwrap();
-        from.iter().for_each(|state| method.restore(&rank, state).unwrap());
-        for _ in 0..rows {
-            method.advance(&rank, &mut Pulse::default).unwrap();
-        }
-        let sent = comm.bytes_sent();
-        let state = method.save(&rank).unwrap();
-        (method.theta().to_vec(), sent, state)
-    };
-    let results = run_in_process(ranks, |comm| Ok::<_, String>(run(comm)), |_, reason| reason);
-    let mut results: Vec<_> = results.into_iter().map(Result::unwrap).collect();
-    assert!(results.iter().all(|(theta, ..)| *theta == results[0].0), "ranks differ");
-    let (theta, bytes, state) = results.swap_remove(0);
-    (theta, bytes, state.unwrap())
+    );
+    come(&experiment, ranks, rows, from)
 }
 
 const PLAIN: &str = "learning_rate = 0.2\nmomentum = 0.0";
@@ -109,8 +89,8 @@ fn a_round_goes_on_in_its_middle_on_other_ranks_as_if_it_had_never_stopped() {
     for method in ROUNDS {
         let method = format!("{method}\nworkers = 4\naverage_every = 5");
         let whole = trained(&method, MOMENTUM, 1, 3).0;
-        let (_, _, state) = stopped(&method, MOMENTUM, 2, 1, None);
-        assert_eq!(stopped(&method, MOMENTUM, 3, 2, Some(&state)).0, whole, "{method}");
+        let state = stopped(&method, MOMENTUM, 2, 1, None).state;
+        assert_eq!(stopped(&method, MOMENTUM, 3, 2, Some(&state)).theta, whole, "{method}");
     }
 }
 

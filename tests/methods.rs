@@ -13,12 +13,13 @@ const FORMATS: [&str; 8] =
     ["f32", "bf16", "int8", "fixed16.10", "fixed8.4", "lns16.10", "lns12.6", "lns8.3"];
 
 /// Methods that learn from samples; the others need episodes.
-const GRADIENT: [&str; 8] = [
+const GRADIENT: [&str; 9] = [
     "synchronous",
     "averaging",
     "bmuf",
     "diloco",
     "downpour",
+    "sandblaster",
     "easgd",
     "pipeline",
     "tensor-parallel",
@@ -61,13 +62,24 @@ fn suits(method: &str, env: &str) -> bool {
     !wants_behaviours || task.spec().behaviour_size > 0
 }
 
-fn descent(method: &str, arithmetic: &str) -> Experiment {
-    Experiment::parse(&format!(
+fn descent(method: &str, arithmetic: &str) -> Option<Experiment> {
+    let parsed = Experiment::parse(&format!(
         "[task]\ndataset = \"synthetic\"\n[policy]\nhidden = [8]\nactivation = \"relu\"\n\
          initial = \"he\"\n[arithmetic]\n{arithmetic}\n[method]\nname = \"{method}\"\n\
          batch_size = 64\n[evaluation]\nevery = 10\n[stop]\nupdates = 30\n"
-    ))
-    .unwrap()
+    ));
+    match parsed {
+        Ok(experiment) => Some(experiment),
+        // Methods that step in single precision only say so.
+        Err(error) => {
+            assert_eq!(method, "sandblaster", "{error}");
+            assert!(
+                error.to_string().contains("\"f32\"") || arithmetic.contains("update"),
+                "{error}"
+            );
+            None
+        }
+    }
 }
 
 fn on_ranks(experiment: &Experiment, ranks: usize, threads: usize) -> Vec<Summary> {
@@ -221,8 +233,8 @@ fn every_gradient_method_trains_to_the_same_bits_on_one_rank_and_on_three() {
                 all.push(format!("{everywhere}\naccumulate = \"linear\""));
             }
             for arithmetic in all {
-                let summary =
-                    check(&format!("{method}, {arithmetic}"), &descent(method, &arithmetic));
+                let Some(experiment) = descent(method, &arithmetic) else { continue };
+                let summary = check(&format!("{method}, {arithmetic}"), &experiment);
                 assert_eq!(summary.updates, Some(30));
                 // A blind guess has 0.9, and the narrowest formats are no better.
                 let best = if format == "f32" { 0.89 } else { 0.95 };

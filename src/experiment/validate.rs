@@ -5,7 +5,7 @@ use std::fmt::Display;
 use super::{ArithmeticSection, Experiment, ExperimentError, Master, MethodSection, listed};
 use crate::arithmetic::UpdateRule;
 use crate::method::evolution::{EpisodeCap, NoiseSource};
-use crate::method::{KNOWN, Needs};
+use crate::method::{Family, KNOWN, Needs};
 use crate::optimizer;
 
 /// Members, or episodes of an evaluation: their outcomes are held in memory on every rank.
@@ -82,9 +82,16 @@ fn check_kind(experiment: &Experiment) -> Result<(), ExperimentError> {
             "it belongs to data sets, and this task is an environment; leave it out",
         )?;
         if experiment.method.known().needs == Needs::DataSet {
-            let expected = "synchronous or a search method, because the task is an environment";
+            let others = KNOWN.iter().filter(|method| {
+                method.family == Family::Gradient && method.needs == Needs::AnyTask
+            });
+            let others: Vec<&str> = others.map(|method| method.name).collect();
+            let expected = format!(
+                "a search method, {}, because the task is an environment",
+                others.join(", ")
+            );
             let given = format!("{:?}", experiment.method.name());
-            require(false, "method.name", given, expected)?;
+            require(false, "method.name", given, &expected)?;
         }
         if let MethodSection::Gradient { learning, ppo: Some(ppo), .. } = &experiment.method {
             ppo.check(task.environments.unwrap_or(learning.workers), learning)?;
@@ -152,7 +159,8 @@ fn check_steps(experiment: &Experiment) -> Result<(), ExperimentError> {
     let given = format!("{:?}", optimizer.name);
     let single = arithmetic.steps_in_single_precision();
     let expected = "\"sgd\", which steps in any number format and by any arithmetic.update";
-    require(optimizer.name == "sgd" || single, "optimizer.name", given, expected)
+    let steps = experiment.method.uses_optimizer();
+    require(optimizer.name == "sgd" || single || !steps, "optimizer.name", given, expected)
 }
 
 const OF_ROLLOUTS: &str =

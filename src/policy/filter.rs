@@ -28,6 +28,11 @@ impl EpisodeSums {
         EpisodeSums { count: 0, sums: vec![(0.0, 0.0); observation_size] }
     }
 
+    /// O, the numbers of an observation.
+    pub fn size(&self) -> usize {
+        self.sums.len()
+    }
+
     /// Forgets the episode before.
     pub fn clear(&mut self) {
         self.count = 0;

@@ -2,6 +2,8 @@
 //! behind.
 #![allow(dead_code)] // each test file is a crate of its own and uses its own part
 
+pub mod gradient;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};

@@ -288,13 +288,13 @@ pub const KEYS: &[Key] = &[
         "method.batch_size",
         COUNT,
         "",
-        "samples of an update of a gradient method, or of each member on a data set [default: 32; steps of environments 64]",
+        "samples of an update of a gradient method, or of each member on a data set [default: 32; steps of environments 64; sandblaster 2000]",
     ),
     key(
         "method.workers",
         COUNT,
         "",
-        "logical workers that share each batch of a gradient method, whatever the number of ranks [default: 1]",
+        "logical workers that share each batch of a gradient method, whatever the number of ranks [default: 1; sandblaster 8]",
     ),
     key(
         "method.microbatch",
@@ -430,6 +430,25 @@ pub const KEYS: &[Key] = &[
         "step size of diloco's outer sgd [default: 0.7]",
     ),
     key("method.outer_momentum", SHARE, "", "its Nesterov momentum [default: 0.9]"),
+    key("method.history", COUNT, "", "steps that sandblaster remembers [default: 10]"),
+    key(
+        "method.line_search",
+        "\"wolfe\" or \"armijo\"",
+        "",
+        "when sandblaster's steps are long enough: the slope has fallen too, or never too short [default: \"wolfe\"]",
+    ),
+    key(
+        "method.pieces",
+        COUNT,
+        "",
+        "parts of a batch that sandblaster hands out to whoever is free [default: 32]",
+    ),
+    key(
+        "method.updates_per_batch",
+        COUNT,
+        "",
+        "updates of sandblaster on a batch before the next [default: 1]",
+    ),
     key("method.stages", COUNT, "", "stages that the layers are split into [default: 2]"),
     key(
         "method.schedule",

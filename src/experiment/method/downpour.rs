@@ -63,7 +63,10 @@ impl LearningKeys for DownpourSection {
             remedy: self.staleness,
             warm_start: self.warm_start,
             updates_per_row: setup.updates_per_row(),
-            most_updates: setup.plan.most_updates,
+            most_updates: setup.most_updates(),
+            may_pause: setup.updates_per_note().is_none(),
+            policy: setup.policy(),
+            statistics: setup.statistics.clone(),
         };
         let server: Box<dyn Server> =
             Box::new(DownpourServer::new(setup.descent(setup.pace(), 0), self.staleness));

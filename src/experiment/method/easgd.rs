@@ -53,7 +53,10 @@ impl LearningKeys for EasgdSection {
             remedy: Remedy::Ignore,
             warm_start: 0,
             updates_per_row: setup.updates_per_row(),
-            most_updates: setup.plan.most_updates,
+            most_updates: setup.most_updates(),
+            may_pause: setup.updates_per_note().is_none(),
+            policy: setup.policy(),
+            statistics: setup.statistics.clone(),
         };
         let centre = setup.descent(setup.pace(), 0);
         let server =

@@ -70,6 +70,11 @@ pub trait LearningKeys {
     /// If it cannot be set up.
     fn build(&self, setup: &LearningSetup<'_>) -> Result<Box<dyn Method>, MethodError>;
 
+    /// Whether steps are those of the rule that `[optimizer]` names.
+    fn uses_optimizer(&self) -> bool {
+        true
+    }
+
     /// Batches of an update.
     fn batches_per_update(&self) -> u64 {
         1
@@ -266,8 +271,8 @@ impl LearningSetup<'_> {
 
     /// Updates of a row of `progress.csv`: on an environment those of an iteration.
     pub fn updates_per_row(&self) -> u64 {
-        if let Some(updates) = self.updates_per_note() {
-            return updates;
+        if let Some(rollouts) = self.experiment.rollouts() {
+            return rollouts.updates;
         }
         let batches = self.experiment.method.gradient().map_or(1, |(_, keys)| {
             // Of an update.

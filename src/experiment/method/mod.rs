@@ -24,6 +24,7 @@ mod pgpe;
 mod pipeline;
 mod ppo;
 mod rounds;
+mod sandblaster;
 mod sep_cma_es;
 mod snes;
 mod split;
@@ -49,6 +50,7 @@ pub use pairs::PairsSection;
 pub use pgpe::PgpeSection;
 pub use pipeline::PipelineSection;
 pub use ppo::{PpoTable, Rollouts};
+pub use sandblaster::SandblasterSection;
 pub use sep_cma_es::SepCmaEsSection;
 use serde::{Serialize, Serializer};
 pub use snes::SnesSection;
@@ -60,7 +62,7 @@ use toml::Table;
 use super::validate::require;
 use super::{Experiment, ExperimentError, Master, Plan, Source};
 use crate::method::evolution::{CentreSettings, Gathering, NoiseSource, Search, UpdateMode};
-use crate::method::{Family, Known, MethodError, Rank, known};
+use crate::method::{Family, Known, MethodError, Needs, Rank, known};
 use crate::network::Architecture;
 use crate::optimizer::Optimizer;
 
@@ -99,6 +101,8 @@ pub enum GradientSection {
     Downpour(DownpourSection),
     /// `name = "easgd"`
     Easgd(EasgdSection),
+    /// `name = "sandblaster"`
+    Sandblaster(SandblasterSection),
     /// `name = "synchronous"`
     Synchronous(SynchronousSection),
     /// `name = "pipeline"`
@@ -255,6 +259,7 @@ impl MethodSection {
                 GradientSection::Diloco(_) => "diloco",
                 GradientSection::Downpour(_) => "downpour",
                 GradientSection::Easgd(_) => "easgd",
+                GradientSection::Sandblaster(_) => "sandblaster",
                 GradientSection::Synchronous(_) => "synchronous",
                 GradientSection::Pipeline(_) => "pipeline",
                 GradientSection::TensorParallel(_) => "tensor-parallel",
@@ -276,7 +281,9 @@ impl MethodSection {
     pub(super) fn uses(name: &str, table: &str) -> bool {
         match table {
             "ga" => ["ga", "random-search"].contains(&name),
-            "ppo" => name == "synchronous",
+            "ppo" => known(name).is_some_and(|method| {
+                method.family == Family::Gradient && method.needs == Needs::AnyTask
+            }),
             _ => false,
         }
     }
@@ -290,6 +297,7 @@ impl MethodSection {
             "synchronous" | "averaging" | "bmuf" | "diloco" | "easgd" | "pipeline"
             | "tensor-parallel" => synchronous::DEFAULTS,
             "downpour" => downpour::DEFAULTS,
+            "sandblaster" => sandblaster::DEFAULTS,
             "pgpe" => pgpe::DEFAULTS,
             _ => &[],
         }
@@ -310,6 +318,7 @@ impl MethodSection {
                 "downpour" => GradientSection::Downpour(source.keys(table)?),
                 "easgd" => GradientSection::Easgd(source.keys(table)?),
                 "pipeline" => GradientSection::Pipeline(source.keys(table)?),
+                "sandblaster" => GradientSection::Sandblaster(source.keys(table)?),
                 "tensor-parallel" => GradientSection::TensorParallel(source.keys(table)?),
                 // The only other name.
                 _ => GradientSection::Synchronous(source.keys(table)?),
@@ -372,7 +381,10 @@ impl MethodSection {
 
     /// Whether `[optimizer]` says how it steps.
     pub fn uses_optimizer(&self) -> bool {
-        self.search().is_none_or(|(_, keys)| keys.uses_optimizer())
+        match self {
+            MethodSection::Search { keys, .. } => keys.keys().uses_optimizer(),
+            MethodSection::Gradient { keys, .. } => keys.keys().uses_optimizer(),
+        }
     }
 }
 
@@ -384,6 +396,7 @@ impl GradientSection {
             GradientSection::Diloco(keys) => keys,
             GradientSection::Downpour(keys) => keys,
             GradientSection::Easgd(keys) => keys,
+            GradientSection::Sandblaster(keys) => keys,
             GradientSection::Synchronous(keys) => keys,
             GradientSection::Pipeline(keys) => keys,
             GradientSection::TensorParallel(keys) => keys,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LearningSection, MethodSection};
+use super::{GradientSection, LearningSection, MethodSection};
 use crate::experiment::validate::{above_zero, at_least_one, require, zero_or_more};
 use crate::experiment::{Experiment, ExperimentError};
 use crate::method::gradient::{Parameters, PpoSettings};
@@ -139,12 +139,21 @@ impl Experiment {
 
     /// What an iteration of a gradient method on an environment comes to.
     pub fn rollouts(&self) -> Option<Rollouts> {
-        let MethodSection::Gradient { learning, ppo: Some(ppo), .. } = &self.method else {
+        let MethodSection::Gradient { learning, ppo: Some(ppo), keys } = &self.method else {
             return None;
         };
         let environments = self.task.environments.unwrap_or(learning.workers);
         let steps = (environments * ppo.horizon) as u64;
-        Some(Rollouts { steps, updates: ppo.epochs * (steps / learning.batch_size as u64) })
+        let together = ppo.epochs * (steps / learning.batch_size as u64);
+        let updates = match keys {
+            // Each worker's gradient, or so many of them, is an update by itself.
+            GradientSection::Downpour(_) | GradientSection::Easgd(_) => {
+                let gradients = together * learning.workers as u64;
+                (gradients / keys.keys().batches_per_update()).max(1)
+            }
+            _ => together,
+        };
+        Some(Rollouts { steps, updates })
     }
 
     /// What the shards of an environment have in common, under a gradient method on one.

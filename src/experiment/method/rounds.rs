@@ -23,7 +23,10 @@ pub(super) fn rounds(
         average_every,
         local_momentum,
         updates_per_row: setup.updates_per_row(),
-        most_updates: setup.plan.most_updates,
+        most_updates: setup.most_updates(),
+        may_pause: setup.updates_per_note().is_none(),
+        policy: setup.policy(),
+        statistics: setup.statistics.clone(),
     };
     let local = |(worker, shard)| Local::new(shard, setup.descent(setup.pace(), worker as u64));
     let locals = setup.mine().zip(setup.shards()?).map(local).collect();

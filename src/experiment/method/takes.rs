@@ -8,8 +8,8 @@ use super::ns_es::{AdaptiveSection, Archiving};
 use super::{
     ArsSection, AveragingSection, BmufSection, DeviationsSection, DilocoSection, DownpourSection,
     EasgdSection, GaSection, LearningSection, MembersSection, MethodSection, OpenaiEsSection,
-    PairsSection, PgpeSection, PipelineSection, SamplesSection, SnesSection, SynchronousSection,
-    TensorParallelSection,
+    PairsSection, PgpeSection, PipelineSection, SamplesSection, SandblasterSection, SnesSection,
+    SynchronousSection, TensorParallelSection,
 };
 use crate::experiment::fields::fields;
 use crate::experiment::{ExperimentError, Source, listed};
@@ -26,6 +26,7 @@ fn takes(name: &str, of_data: bool) -> Vec<&'static str> {
             "downpour" => fields::<DownpourSection>(),
             "easgd" => fields::<EasgdSection>(),
             "pipeline" => fields::<PipelineSection>(),
+            "sandblaster" => fields::<SandblasterSection>(),
             "tensor-parallel" => fields::<TensorParallelSection>(),
             // The only other name.
             _ => fields::<SynchronousSection>(),

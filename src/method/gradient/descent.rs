@@ -116,6 +116,13 @@ impl Descent {
         }
     }
 
+    /// The bits of all of theta, if they are in a format, or if the policy is only a part of it.
+    pub fn codes_beyond(&self, policy: &Range<usize>) -> Option<Vec<u8>> {
+        let has_more = *policy != (0..self.theta.len());
+        let all = || self.theta.iter().flat_map(|number| number.to_le_bytes()).collect();
+        self.codes().or_else(|| has_more.then(all))
+    }
+
     /// Takes other parameters. What is remembered of steps stays.
     ///
     /// # Errors

@@ -10,7 +10,9 @@
 //! | `compression/` | gradients in fewer bytes |
 //! | `rounds.rs` | workers with models of their own, which are merged now and then |
 //! | `tree.rs` | the order of sums |
+//! | `row.rs` | where a row of the record ends |
 //! | `asynchronous/` | workers that do not wait for each other |
+//! | `sandblaster/` | large batches, curvature, vectors that are split over the ranks |
 //! | `parted.rs` | methods whose ranks hold parts of the network; `part.rs`: the parts; `memory.rs`: what they take |
 //! | `timetable.rs` | who does what in a pipeline, and when anything crosses |
 //! | others | one file a method |
@@ -30,7 +32,9 @@ mod parted;
 mod pipeline;
 mod ppo;
 mod rounds;
+mod row;
 mod samples;
+pub mod sandblaster;
 mod shard;
 mod synchronous;
 mod tensor_parallel;

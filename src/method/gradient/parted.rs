@@ -10,6 +10,7 @@
 use std::time::Instant;
 
 use super::part::Parts;
+use super::row::{PULSE, end_of_row};
 use super::together::sent_by_others;
 use super::{Pace, SampleOrder, SampleSettings, length};
 use crate::comm::{CommError, all_gather_equal};
@@ -65,9 +66,6 @@ pub trait Passes {
     /// The rank that knows the loss.
     fn judge(&self, ranks: usize) -> usize;
 }
-
-/// Updates between two looks at whether to stop or to save.
-const PULSE: u64 = 100;
 
 /// What the ranks count for a row.
 #[derive(Clone, Copy, Default)]
@@ -175,12 +173,6 @@ impl Parted {
         }
     }
 
-    fn end_of_row(&self) -> u64 {
-        let every = self.settings.updates_per_row;
-        let next = (self.updates / every + 1) * every;
-        self.settings.most_updates.map_or(next, |most| next.min(most).max(self.updates + 1))
-    }
-
     /// One update. Returns the gradients of this rank's parts.
     fn update(&mut self, rank: &Rank<'_>) -> Result<(Vec<Vec<f32>>, usize), MethodError> {
         let number = self.updates + 1;
@@ -241,7 +233,8 @@ impl Method for Parted {
         pulse: &mut dyn FnMut() -> Pulse,
     ) -> Result<Interval, MethodError> {
         self.theta = Vec::new();
-        let end = self.end_of_row();
+        let PartedSettings { updates_per_row, most_updates, .. } = self.settings;
+        let end = end_of_row(self.updates, updates_per_row, most_updates);
         while self.updates + 1 < end {
             self.update(rank)?;
             if self.updates.is_multiple_of(PULSE) {

@@ -14,16 +14,25 @@
 //!    whose part of a batch is empty takes no step.
 //! 3. A row that ends between two merges shows the mean of the workers' models, start + change. It
 //!    takes no part in the training.
+//! 4. On an environment each worker has its own part of the environments and learns from them alone: it
+//!    normalises its advantages and shortens its gradients by itself. What it has seen goes into the
+//!    statistics of observations that all start the next round with.
 
+mod local;
+
+pub use local::Local;
+
+use std::ops::Range;
 use std::time::Instant;
 
 use rayon::prelude::*;
 
 use super::merge::{Exact, Merge};
+use super::row::{PULSE, end_of_row, idle_share};
 use super::together::{
     gather_by_worker, merged_reports, prefix, save_workers, sent_by_others, write_report,
 };
-use super::{Descent, Memory, Shard, length};
+use super::{Descent, Memory, length};
 use crate::arithmetic::Tally;
 use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank};
 use crate::policy::Statistics;
@@ -69,50 +78,12 @@ pub struct RoundsSettings {
     pub updates_per_row: u64,
     /// Updates after which there is no more.
     pub most_updates: Option<u64>,
-}
-
-/// Updates between two looks at whether to stop or to save.
-const PULSE: u64 = 100;
-
-/// A worker with a model of its own.
-pub struct Local {
-    shard: Box<dyn Shard>,
-    descent: Descent,
-    /// Samples of this round.
-    samples: u64,
-    /// Steps of this row.
-    tally: Tally,
-    /// Of the last step.
-    gradient_norm: f64,
-}
-
-impl Local {
-    /// A worker at the descent's theta.
-    pub fn new(shard: Box<dyn Shard>, descent: Descent) -> Self {
-        Local { shard, descent, samples: 0, tally: Tally::default(), gradient_norm: 0.0 }
-    }
-
-    fn step(&mut self) -> Result<(), MethodError> {
-        let note = self.shard.prepare(self.descent.theta())?;
-        if !note.is_empty() {
-            // It learns alone.
-            self.shard.hear(&[note]);
-        }
-        let (gradient, samples) = self.shard.differentiate(self.descent.theta())?;
-        if samples == 0 {
-            return Ok(());
-        }
-        let update = self.descent.updates() + 1;
-        let tally = self
-            .descent
-            .step(&gradient, samples, 1.0)
-            .map_err(|source| MethodError::Diverged { update, source })?;
-        self.samples += samples as u64;
-        self.tally.attempted += tally.attempted;
-        self.tally.lost += tally.lost;
-        self.gradient_norm = length(&gradient) / samples as f64;
-        Ok(())
-    }
+    /// Whether a row may be left half done: not on an environment, where it is an iteration.
+    pub may_pause: bool,
+    /// The part of theta that is the policy.
+    pub policy: Range<usize>,
+    /// Observation statistics to start from; not kept without normalisation.
+    pub statistics: Statistics,
 }
 
 /// The state of a method of rounds.
@@ -128,7 +99,11 @@ pub struct Rounds {
     start: Vec<f32>,
     /// The model that is shown, in theta's format.
     shown: Descent,
+    /// The observation statistics that all know, and those that are shown.
+    known: Statistics,
     statistics: Statistics,
+    /// How far theta went in the last merge of this row.
+    length: Option<f64>,
     row: Interval,
     /// What this rank alone knows to have sent, when it last told.
     sent: u64,
@@ -143,6 +118,7 @@ impl Rounds {
         shown: Descent,
     ) -> Self {
         let theta = shown.theta().to_vec();
+        let known = settings.statistics.clone();
         Rounds {
             settings,
             outer,
@@ -151,16 +127,12 @@ impl Rounds {
             start: theta.clone(),
             theta,
             shown,
-            statistics: Statistics::default(),
+            statistics: known.clone(),
+            known,
+            length: None,
             row: Interval::default(),
             sent: 0,
         }
-    }
-
-    fn end_of_row(&self) -> u64 {
-        let next =
-            (self.updates / self.settings.updates_per_row + 1) * self.settings.updates_per_row;
-        self.settings.most_updates.map_or(next, |most| next.min(most).max(self.updates + 1))
     }
 
     /// So many steps of every worker.
@@ -208,11 +180,27 @@ impl Rounds {
         })
     }
 
+    /// Everything that all have seen together. Collective.
+    fn seen(&self, rank: &Rank<'_>) -> Result<Statistics, MethodError> {
+        let mut all = self.known.clone();
+        if all.are_kept() {
+            let seen = self.locals.iter().map(|local| local.shard.seen());
+            let mine = seen.map(|seen| seen.map_or_else(Vec::new, Statistics::to_bytes)).collect();
+            for message in gather_by_worker(rank, self.settings.workers, mine)? {
+                all.merge(&Statistics::from_bytes(&message));
+            }
+        }
+        Ok(all)
+    }
+
     /// Ends a round. Collective.
     fn merge(&mut self, rank: &Rank<'_>) -> Result<(), MethodError> {
         let began = Instant::now();
         let change = self.change(rank)?;
         let memory = self.merged_memory(rank)?;
+        self.known = self.seen(rank)?;
+        self.statistics.clone_from(&self.known);
+        let before = self.theta.clone();
         let Rounds { outer, theta, start, shown, updates, .. } = self;
         let diverged = |source| MethodError::Diverged { update: *updates, source };
         outer.step(&change, theta, start);
@@ -221,7 +209,12 @@ impl Rounds {
         start.copy_from_slice(shown.theta());
         shown.set_theta(theta).map_err(diverged)?;
         theta.copy_from_slice(shown.theta());
+        let went: Vec<f32> =
+            theta.iter().zip(before).map(|(theta, before)| theta - before).collect();
+        self.length = Some(length(&went));
         for local in &mut self.locals {
+            local.shard.told();
+            local.shard.know(&self.known);
             local.descent.set_theta(start).map_err(diverged)?;
             local.samples = 0;
             if let Some(memory) = &memory {
@@ -258,6 +251,7 @@ impl Rounds {
 
     /// Shows the mean of the workers' models. Collective.
     fn show_mean(&mut self, rank: &Rank<'_>) -> Result<(), MethodError> {
+        self.statistics = self.seen(rank)?;
         let mut mean = self.change(rank)?;
         mean.iter_mut().zip(&self.start).for_each(|(change, start)| *change += start);
         let diverged = |source| MethodError::Diverged { update: self.updates, source };
@@ -288,11 +282,13 @@ impl Method for Rounds {
         pulse: &mut dyn FnMut() -> Pulse,
     ) -> Result<Interval, MethodError> {
         let mut began = Instant::now();
-        let end = self.end_of_row();
+        let RoundsSettings { updates_per_row, most_updates, .. } = self.settings;
+        let end = end_of_row(self.updates, updates_per_row, most_updates);
         let every = self.settings.average_every;
         loop {
             let next = |every: u64| (self.updates / every + 1) * every;
-            let until = end.min(next(every)).min(next(PULSE));
+            let pulses = if self.settings.may_pause { next(PULSE) } else { end };
+            let until = end.min(next(every)).min(pulses);
             self.local_steps(rank, until - self.updates)?;
             if self.updates.is_multiple_of(every) {
                 self.merge(rank)?;
@@ -300,7 +296,7 @@ impl Method for Rounds {
             if self.updates == end {
                 break;
             }
-            if self.updates.is_multiple_of(PULSE) {
+            if self.settings.may_pause && self.updates.is_multiple_of(PULSE) {
                 let pulse = rank.agree(pulse)?;
                 self.row.update_seconds += began.elapsed().as_secs_f64();
                 began = Instant::now();
@@ -323,20 +319,21 @@ impl Method for Rounds {
         row.gradient_norm = self.locals.first().map(|local| local.gradient_norm);
         row.learning_rate = self.locals.first().map(|local| local.descent.learning_rate());
         row.parameter_norm = length(self.shown.theta());
+        let went = self.length.take().filter(|_| row.parameter_norm > 0.0);
+        row.update_ratio = went.map(|went| went / row.parameter_norm);
         row.update_seconds += began.elapsed().as_secs_f64() - row.communicate_seconds;
-        let busy = self.locals.len().min(rank.crew.threads());
-        row.idle_fraction = 1.0 - busy as f64 / rank.crew.threads() as f64;
+        row.idle_fraction = idle_share(rank, self.locals.len());
         row.pulse = rank.agree(pulse)?;
         row.sent_by_others = sent_by_others(rank, &mut self.sent)?;
         Ok(row)
     }
 
     fn theta(&self) -> &[f32] {
-        self.shown.theta()
+        &self.shown.theta()[self.settings.policy.clone()]
     }
 
     fn codes(&self) -> Option<Vec<u8>> {
-        self.shown.codes()
+        self.shown.codes_beyond(&self.settings.policy)
     }
 
     fn statistics(&self) -> &Statistics {
@@ -345,21 +342,14 @@ impl Method for Rounds {
 
     fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
         let (this, ranks) = (rank.comm.rank(), rank.comm.size());
-        let mut state = MethodState::default();
-        let mine = self.locals.iter().enumerate().map(|(place, local)| {
-            let prefix = prefix(this + place * ranks);
-            let mut of = MethodState::default();
-            local.shard.save(&prefix, &mut of);
-            local.descent.save(&format!("{prefix}local."), &mut of);
-            for (name, number) in [
-                ("local.samples", local.samples),
-                ("local.attempted", local.tally.attempted),
-                ("local.lost", local.tally.lost),
-            ] {
-                of.numbers.push((format!("{prefix}{name}"), number.to_string()));
-            }
-            of
-        });
+        let statistics = self.statistics.to_bytes();
+        let mut state = MethodState { statistics, ..MethodState::default() };
+        state.bytes.push(("known".into(), self.known.to_bytes()));
+        let mine = self
+            .locals
+            .iter()
+            .enumerate()
+            .map(|(place, local)| local.save(&prefix(this + place * ranks)));
         save_workers(rank, self.settings.workers, mine.collect(), &mut state)?;
         state.vectors.push(("merged".into(), self.theta.clone()));
         state.vectors.push(("start".into(), self.start.clone()));
@@ -369,6 +359,7 @@ impl Method for Rounds {
         }
         state.numbers.push(("updates".into(), self.updates.to_string()));
         state.numbers.push(("row.updates".into(), self.row.updates.to_string()));
+        state.doubles.push(("row.length".into(), self.length.into_iter().collect()));
         Ok((this == 0).then_some(state))
     }
 
@@ -376,14 +367,7 @@ impl Method for Rounds {
         let (this, ranks) = (rank.comm.rank(), rank.comm.size());
         let parameters = self.theta.len();
         for (place, local) in self.locals.iter_mut().enumerate() {
-            let prefix = prefix(this + place * ranks);
-            local.shard.restore(&prefix, state)?;
-            local.descent.restore(&format!("{prefix}local."), state)?;
-            local.samples = state.whole_number(&format!("{prefix}local.samples"))?;
-            local.tally = Tally {
-                attempted: state.whole_number(&format!("{prefix}local.attempted"))?,
-                lost: state.whole_number(&format!("{prefix}local.lost"))?,
-            };
+            local.restore(&prefix(this + place * ranks), state)?;
         }
         self.theta.copy_from_slice(state.vector("merged", parameters)?);
         self.start.copy_from_slice(state.vector("start", parameters)?);
@@ -393,6 +377,10 @@ impl Method for Rounds {
         if let Some((name, values)) = self.outer.memory_mut() {
             values.copy_from_slice(state.vector(&format!("outer.{name}"), parameters)?);
         }
+        self.statistics = Statistics::from_bytes(&state.statistics);
+        self.known = Statistics::from_bytes(state.bytes("known")?);
+        let length = state.doubles.iter().find(|(name, _)| name == "row.length");
+        self.length = length.and_then(|(_, length)| length.first().copied());
         self.row = Interval { updates: state.whole_number("row.updates")?, ..Interval::default() };
         Ok(())
     }

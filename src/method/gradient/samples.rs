@@ -42,6 +42,61 @@ impl SampleSettings {
     }
 }
 
+/// Networks that compute gradients of a data set's samples.
+pub struct Learners {
+    data: Arc<DataSet>,
+    architecture: Architecture,
+    /// One for each thread that has computed a gradient.
+    free: Mutex<Vec<Box<dyn Learner>>>,
+}
+
+impl Learners {
+    /// Those of one network and one data set.
+    pub fn new(data: Arc<DataSet>, architecture: Architecture) -> Self {
+        Learners { data, architecture, free: Mutex::default() }
+    }
+
+    /// The gradient (P) of some samples at theta, added up over them, with a learner that nobody else
+    /// uses meanwhile.
+    ///
+    /// # Errors
+    /// If a number becomes NaN or infinite.
+    pub fn differentiate(
+        &self,
+        theta: &[f32],
+        chosen: &[u32],
+    ) -> Result<(Vec<f32>, Learnt), Diverged> {
+        let training = &self.data.training;
+        let samples = || chosen.iter().map(|&sample| sample as usize);
+        let inputs: Vec<&[u8]> = samples().map(|sample| training.input(sample)).collect();
+        let labels: Vec<u8> = samples().map(|sample| training.label(sample)).collect();
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut learner = match free {
+            Some(mut learner) => {
+                learner.load(theta)?;
+                learner
+            }
+            None => self.architecture.learner(LearnerSettings::default(), theta),
+        };
+        let learnt = learner.differentiate(&Batch { inputs: &inputs, labels: &labels });
+        let gradient = learner.gradient();
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(learner);
+        Ok((gradient, learnt?))
+    }
+
+    /// The sum of gradients by the fixed tree, in the network's format.
+    fn sum(&self, mut terms: Vec<Option<Vec<f32>>>) -> Vec<f32> {
+        let learners = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let learner = learners.last();
+        let add = |sum: &mut Vec<f32>, more: Vec<f32>| {
+            if let Some(learner) = learner {
+                learner.add(sum, &more);
+            }
+        };
+        tree_sum(terms.len(), &mut |k| terms[k].take().unwrap_or_default(), &add)
+    }
+}
+
 /// One worker's share: of every batch of the one shuffle that all workers have, the part with its
 /// number.
 pub struct SampleShard {
@@ -50,8 +105,7 @@ pub struct SampleShard {
     order: SampleOrder,
     /// The next batch.
     step: u64,
-    /// One for each thread that has computed a gradient.
-    learners: Mutex<Vec<Box<dyn Learner>>>,
+    learners: Learners,
     report: Report,
 }
 
@@ -61,7 +115,8 @@ impl SampleShard {
         let order = SampleOrder::new(settings.seed, settings.data.training.len());
         let report = Report::default();
         let step = if settings.whole_batches { worker as u64 } else { 0 };
-        SampleShard { settings, worker, order, step, learners: Mutex::default(), report }
+        let learners = Learners::new(settings.data.clone(), settings.architecture.clone());
+        SampleShard { settings, worker, order, step, learners, report }
     }
 
     /// The places of this worker's part of the next batch in the epoch's order.
@@ -72,26 +127,6 @@ impl SampleShard {
         }
         let part = share(all.len(), self.worker, self.settings.workers);
         all.start + part.start..all.start + part.end
-    }
-
-    /// The gradient of some samples, with a learner that nobody else uses meanwhile.
-    fn of(&self, theta: &[f32], chosen: &[u32]) -> Result<(Vec<f32>, Learnt), Diverged> {
-        let training = &self.settings.data.training;
-        let samples = || chosen.iter().map(|&sample| sample as usize);
-        let inputs: Vec<&[u8]> = samples().map(|sample| training.input(sample)).collect();
-        let labels: Vec<u8> = samples().map(|sample| training.label(sample)).collect();
-        let free = self.learners.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut learner = match free {
-            Some(mut learner) => {
-                learner.load(theta)?;
-                learner
-            }
-            None => self.settings.architecture.learner(LearnerSettings::default(), theta),
-        };
-        let learnt = learner.differentiate(&Batch { inputs: &inputs, labels: &labels });
-        let gradient = learner.gradient();
-        self.learners.lock().unwrap_or_else(PoisonError::into_inner).push(learner);
-        Ok((gradient, learnt?))
     }
 }
 
@@ -110,7 +145,8 @@ impl Shard for SampleShard {
         };
         let mut learnt = Learnt::default();
         let mut micro: Vec<&[u32]> = chosen.chunks(each).collect();
-        let results = at_once::each(&mut micro, |chosen| self.of(theta, chosen));
+        let results =
+            at_once::each(&mut micro, |chosen| self.learners.differentiate(theta, chosen));
         let diverged = |source| MethodError::Diverged { update: self.step, source };
         let mut terms = Vec::new();
         for (gradient, of) in results.map_err(diverged)? {
@@ -119,14 +155,7 @@ impl Shard for SampleShard {
         }
         self.report.samples += part.len() as u64;
         self.report.loss += learnt.loss;
-        let learners = self.learners.lock().unwrap_or_else(PoisonError::into_inner);
-        let learner = learners.last();
-        let add = |sum: &mut Vec<f32>, more: Vec<f32>| {
-            if let Some(learner) = learner {
-                learner.add(sum, &more);
-            }
-        };
-        let gradient = tree_sum(terms.len(), &mut |k| terms[k].take().unwrap_or_default(), &add);
+        let gradient = self.learners.sum(terms);
         Ok((gradient, part.len()))
     }
 

@@ -30,10 +30,23 @@ pub trait Shard: Send {
     /// If a number becomes NaN or infinite.
     fn differentiate(&mut self, theta: &[f32]) -> Result<(Vec<f32>, usize), MethodError>;
 
-    /// The observation statistics so far, if there are such: the same in every shard.
+    /// The observation statistics so far, if there are such: the same in all shards that hear each
+    /// other.
     fn statistics(&self) -> Option<&Statistics> {
         None
     }
+
+    /// What it has seen since [`Shard::told`], for workers that learn alone to tell each other; nothing
+    /// where no statistics are kept.
+    fn seen(&self) -> Option<&Statistics> {
+        None
+    }
+
+    /// What it has seen so far is told.
+    fn told(&mut self) {}
+
+    /// Goes on from these statistics, and what it has seen and not told.
+    fn know(&mut self, _statistics: &Statistics) {}
 
     /// What happened since it was last asked.
     fn report(&mut self) -> Report;

@@ -26,6 +26,7 @@ use std::time::Instant;
 
 use super::at_once::{each, on_threads};
 use super::merge::Merge;
+use super::row::{PULSE, end_of_row, idle_share};
 use super::together::{
     gather_by_worker, reported, restore_shards, save_shards, sent_by_others, shared_statistics,
     write_report,
@@ -52,9 +53,6 @@ pub struct SynchronousSettings {
     /// Observation statistics to start from; not kept without normalisation.
     pub statistics: Statistics,
 }
-
-/// Updates between two looks at whether to stop or to save.
-const PULSE: u64 = 100;
 
 /// The method's state.
 pub struct Synchronous {
@@ -88,13 +86,6 @@ impl Synchronous {
             row: Interval::default(),
             sent: 0,
         }
-    }
-
-    /// The update after which this row ends.
-    fn end_of_row(&self) -> u64 {
-        let (every, updates) = (self.settings.updates_per_row, self.descent.updates());
-        let next = (updates / every + 1) * every;
-        self.settings.most_updates.map_or(next, |most| next.min(most).max(updates + 1))
     }
 
     /// The summed gradient of the next batch.
@@ -155,7 +146,8 @@ impl Method for Synchronous {
         pulse: &mut dyn FnMut() -> Pulse,
     ) -> Result<Interval, MethodError> {
         let mut began = Instant::now();
-        let end = self.end_of_row();
+        let SynchronousSettings { updates_per_row, most_updates, .. } = self.settings;
+        let end = end_of_row(self.descent.updates(), updates_per_row, most_updates);
         while self.descent.updates() + 1 < end {
             self.update(rank)?;
             let may_pause = self.settings.updates_per_note.is_none();
@@ -182,8 +174,7 @@ impl Method for Synchronous {
         row.update_ratio = (row.parameter_norm > 0.0).then(|| length(&step) / row.parameter_norm);
         let elsewhere = row.communicate_seconds + row.evaluate_seconds;
         row.update_seconds += began.elapsed().as_secs_f64() - elsewhere;
-        let busy = self.shards.len().min(rank.crew.threads());
-        row.idle_fraction = 1.0 - busy as f64 / rank.crew.threads() as f64;
+        row.idle_fraction = idle_share(rank, self.shards.len());
         if self.statistics.are_kept() {
             self.statistics = shared_statistics(rank, &self.shards, &self.statistics)?;
         }
@@ -197,10 +188,7 @@ impl Method for Synchronous {
     }
 
     fn codes(&self) -> Option<Vec<u8>> {
-        let theta = self.descent.theta();
-        let has_more = self.settings.policy != (0..theta.len());
-        let all = || theta.iter().flat_map(|number| number.to_le_bytes()).collect();
-        self.descent.codes().or_else(|| has_more.then(all))
+        self.descent.codes_beyond(&self.settings.policy)
     }
 
     fn statistics(&self) -> &Statistics {

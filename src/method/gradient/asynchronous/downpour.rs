@@ -16,11 +16,13 @@
 //!    one order of samples.
 //! 3. An update is a step of the server. The staleness of a sum is that of its oldest gradient.
 
-use super::Remedy;
-use super::simulation::{Client, Push, Server};
+use std::ops::Range;
+
+use super::{Client, Push, Remedy, Server};
 use crate::arithmetic::Tally;
 use crate::method::gradient::{Descent, Report, Shard, length};
 use crate::method::{Interval, MethodError, MethodState};
+use crate::policy::Statistics;
 
 /// A worker.
 pub struct DownpourClient {
@@ -74,6 +76,16 @@ impl Client for DownpourClient {
         Ok(())
     }
 
+    fn tell_seen(&mut self) -> Vec<u8> {
+        let seen = self.shard.seen().map_or_else(Vec::new, Statistics::to_bytes);
+        self.shard.told();
+        seen
+    }
+
+    fn know(&mut self, statistics: &Statistics) {
+        self.shard.know(statistics);
+    }
+
     fn report(&mut self) -> Report {
         self.shard.report()
     }
@@ -123,8 +135,8 @@ impl Server for DownpourServer {
         self.descent.theta()
     }
 
-    fn codes(&self) -> Option<Vec<u8>> {
-        self.descent.codes()
+    fn codes(&self, policy: &Range<usize>) -> Option<Vec<u8>> {
+        self.descent.codes_beyond(policy)
     }
 
     fn updates(&self) -> u64 {

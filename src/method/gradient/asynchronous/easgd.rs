@@ -11,9 +11,12 @@
 //! in `[optimizer]` it is the paper's EAMSGD. The staleness of a pull is how often others have pulled
 //! since the worker last did.
 
-use super::simulation::{Client, Push, Server};
+use std::ops::Range;
+
+use super::{Client, Push, Server};
 use crate::method::gradient::{Descent, Pace, Report, Shard};
 use crate::method::{Interval, MethodError, MethodState};
+use crate::policy::Statistics;
 
 /// A worker.
 pub struct EasgdClient {
@@ -51,6 +54,16 @@ impl Client for EasgdClient {
     fn take(&mut self, theta: &[f32]) -> Result<(), MethodError> {
         let update = self.gradients;
         self.descent.set_theta(theta).map_err(|source| MethodError::Diverged { update, source })
+    }
+
+    fn tell_seen(&mut self) -> Vec<u8> {
+        let seen = self.shard.seen().map_or_else(Vec::new, Statistics::to_bytes);
+        self.shard.told();
+        seen
+    }
+
+    fn know(&mut self, statistics: &Statistics) {
+        self.shard.know(statistics);
     }
 
     fn report(&mut self) -> Report {
@@ -103,8 +116,8 @@ impl Server for EasgdServer {
         self.centre.theta()
     }
 
-    fn codes(&self) -> Option<Vec<u8>> {
-        self.centre.codes()
+    fn codes(&self, policy: &Range<usize>) -> Option<Vec<u8>> {
+        self.centre.codes_beyond(policy)
     }
 
     fn updates(&self) -> u64 {

@@ -4,19 +4,22 @@
 //! | --- | --- |
 //! | `delay.rs` | how long a gradient takes |
 //! | `staleness.rs` | how old gradients are, and what is done about it |
+//! | `roles.rs` | a worker and a server, whatever the schedule |
 //! | `simulation.rs` | who does what when: a schedule of events, the same on any machine |
 //! | `downpour.rs`, `easgd.rs` | what a worker sends and what the server makes of it |
 
 mod delay;
 mod downpour;
 mod easgd;
+mod roles;
 mod simulation;
 mod staleness;
 
 pub use delay::Delay;
 pub use downpour::{DownpourClient, DownpourServer};
 pub use easgd::{EasgdClient, EasgdServer};
-pub use simulation::{Client, Push, Server, Simulated, SimulatedSettings};
+pub use roles::{Client, Push, Server};
+pub use simulation::{Simulated, SimulatedSettings};
 pub use staleness::{Remedy, Staleness};
 
 /// What a text does not say.

@@ -12,101 +12,28 @@
 //!    workers send: each rank gets it from every other.
 //! 3. With `fixed:TAU` workers take turns, and one fetches the theta of TAU updates before its turn;
 //!    with a bound of S steps for K workers, of at most S K updates before.
+//! 4. On an environment a worker tells what it has seen with what it sends, and knows what the server has
+//!    been told when it fetches.
+
+mod slot;
+mod state;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
-use super::{Delay, Remedy, Staleness};
-use crate::method::gradient::Report;
+use self::slot::{Doing, Held, Slot};
+use super::{Client, Delay, Push, Remedy, Server, Staleness};
 use crate::method::gradient::length;
+use crate::method::gradient::row::{PULSE, end_of_row, idle_share};
 use crate::method::gradient::together::{
-    gather_by_worker, merged_reports, prefix, save_workers, sent_by_others, write_report,
+    gather_by_worker, merged_reports, sent_by_others, write_report,
 };
 use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank};
 use crate::policy::Statistics;
-
-/// What a worker sends: a vector (P) of `samples` samples.
-pub struct Push {
-    /// A sum of gradients, or a model.
-    pub vector: Vec<f32>,
-    /// Samples of the sum.
-    pub samples: usize,
-}
-
-/// A worker, on its rank.
-pub trait Client: Send {
-    /// Computes a gradient, for steps of this size, and returns what it sends, if it now does.
-    ///
-    /// # Errors
-    /// If a number becomes NaN or infinite.
-    fn step(&mut self, learning_rate: f64) -> Result<Option<Push>, MethodError>;
-
-    /// Goes on from this theta (P).
-    ///
-    /// # Errors
-    /// If a number is NaN or infinite, in a format that has none such.
-    fn take(&mut self, theta: &[f32]) -> Result<(), MethodError>;
-
-    /// What happened since it was last asked.
-    fn report(&mut self) -> Report;
-
-    /// Everything that its next gradient depends on, under names that start with `prefix`.
-    fn save(&self, prefix: &str, state: &mut MethodState);
-
-    /// Goes back to what [`Client::save`] wrote.
-    ///
-    /// # Errors
-    /// If something is missing.
-    fn restore(&mut self, prefix: &str, state: &MethodState) -> Result<(), MethodError>;
-}
-
-/// What has theta. Every rank has one, and they have the same bits.
-pub trait Server: Send {
-    /// Theta (P).
-    fn theta(&self) -> &[f32];
-
-    /// Its bits as they are stored, if it is in a format.
-    fn codes(&self) -> Option<Vec<u8>>;
-
-    /// Updates so far.
-    fn updates(&self) -> u64;
-
-    /// The step size of the next step.
-    fn learning_rate(&self) -> f64;
-
-    /// Whether [`Server::apply`] is to be told the theta that a worker fetched.
-    fn needs_old_theta(&self) -> bool {
-        false
-    }
-
-    /// Takes in what a worker has sent, as its next update. `old` (P) is the theta of `staleness`
-    /// updates before. Returns what the worker goes on from (P), if it is told.
-    ///
-    /// # Errors
-    /// If a number becomes NaN or infinite.
-    fn apply(
-        &mut self,
-        push: Push,
-        staleness: u64,
-        old: Option<&[f32]>,
-    ) -> Result<Option<Vec<f32>>, MethodError>;
-
-    /// Writes what it has to say of the updates of a row.
-    fn tell(&mut self, row: &mut Interval);
-
-    /// Everything that the next update depends on.
-    fn save(&self, state: &mut MethodState);
-
-    /// Goes back to what [`Server::save`] wrote.
-    ///
-    /// # Errors
-    /// If something is missing.
-    fn restore(&mut self, state: &MethodState) -> Result<(), MethodError>;
-}
 
 /// What a schedule is told.
 pub struct SimulatedSettings {
@@ -128,49 +55,12 @@ pub struct SimulatedSettings {
     pub updates_per_row: u64,
     /// Updates after which there is no more.
     pub most_updates: Option<u64>,
-}
-
-/// Updates between two looks at whether to stop or to save.
-const PULSE: u64 = 100;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Doing {
-    /// It has not been let in yet.
-    Absent,
-    /// It may not go on yet.
-    Waiting,
-    Working,
-}
-
-/// What every rank knows of a worker.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Slot {
-    doing: Doing,
-    /// The bits of the time at which its gradient is done.
-    finish: u64,
-    /// Gradients done.
-    steps: u64,
-    /// The same, as if it had been there from the start.
-    clock: u64,
-    /// Which turn it has next, where workers take turns.
-    turn: u64,
-    /// The server's updates when it last heard from it.
-    version: u64,
-    /// The same, for the oldest gradient of what it will send.
-    oldest: u64,
-    /// Whether its gradient is computed, and of how many samples is what it then sends.
-    computed: bool,
-    samples: Option<usize>,
-}
-
-/// Vectors beside a slot, where they are needed.
-#[derive(Clone, Default)]
-struct Held {
-    /// What it fetched, and what it fetched for the oldest gradient of its sum.
-    fetched: Option<Arc<Vec<f32>>>,
-    old: Option<Arc<Vec<f32>>>,
-    /// What it sends when its gradient is done.
-    push: Option<Vec<f32>>,
+    /// Whether a row may be left half done: not on an environment.
+    pub may_pause: bool,
+    /// The part of theta that is the policy.
+    pub policy: Range<usize>,
+    /// Observation statistics to start from; not kept without normalisation.
+    pub statistics: Statistics,
 }
 
 /// The state of an asynchronous method.
@@ -216,6 +106,7 @@ impl Simulated {
             _ => VecDeque::new(),
         };
         Simulated {
+            statistics: settings.statistics.clone(),
             settings,
             server,
             clients,
@@ -224,7 +115,6 @@ impl Simulated {
             now: 0.0,
             history,
             staleness: Staleness::default(),
-            statistics: Statistics::default(),
             row: Interval::default(),
             sent: 0,
         }
@@ -232,8 +122,7 @@ impl Simulated {
 
     fn end_of_row(&self) -> u64 {
         let (every, updates) = (self.settings.updates_per_row, self.server.updates());
-        let next = (updates / every + 1) * every;
-        self.settings.most_updates.map_or(next, |most| next.min(most).max(updates + 1))
+        end_of_row(updates, every, self.settings.most_updates)
     }
 
     /// The age that workers in turn wait for, if they take turns.
@@ -279,6 +168,7 @@ impl Simulated {
                 let theta = past.map_or(self.server.theta(), |theta| theta);
                 if let Some(client) = own(&mut self.clients, rank, worker) {
                     client.take(theta)?;
+                    client.know(&self.statistics);
                 }
                 if self.server.needs_old_theta() {
                     self.held[worker].fetched = Some(Arc::new(theta.to_vec()));
@@ -311,17 +201,20 @@ impl Simulated {
         let clients = &mut self.clients;
         let pushes = rank.crew.install(|| {
             let each = clients.par_iter_mut().enumerate().map(|(place, client)| {
-                match due[this + place * ranks] {
-                    true => client.step(learning_rate),
-                    false => Ok(None),
+                if !due[this + place * ranks] {
+                    return Ok(None);
                 }
+                let push = client.step(learning_rate)?;
+                Ok(push.map(|push| (push, client.tell_seen())))
             });
-            each.collect::<Result<Vec<Option<Push>>, _>>()
+            each.collect::<Result<Vec<Option<(Push, Vec<u8>)>>, MethodError>>()
         })?;
-        let encode = |push: Option<Push>| {
-            let Some(Push { vector, samples }) = push else { return Vec::new() };
+        // How many bytes of the message are of what it has seen, every rank knows.
+        let of_seen = self.statistics.to_bytes().len();
+        let encode = |push: Option<(Push, Vec<u8>)>| {
+            let Some((Push { vector, samples }, seen)) = push else { return Vec::new() };
             let words = vector.iter().flat_map(|word| word.to_le_bytes());
-            (samples as u64).to_le_bytes().into_iter().chain(words).collect()
+            (samples as u64).to_le_bytes().into_iter().chain(seen).chain(words).collect()
         };
         let mine: Vec<Vec<u8>> = pushes.into_iter().map(encode).collect();
         let began = Instant::now();
@@ -335,6 +228,8 @@ impl Simulated {
             slot.samples = None;
             if let Some((samples, words)) = message.split_first_chunk::<8>() {
                 slot.samples = Some(u64::from_le_bytes(*samples) as usize);
+                let (seen, words) = words.split_at(of_seen);
+                self.held[worker].seen = seen.to_vec();
                 let words = words.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word));
                 self.held[worker].push = Some(words.collect());
             }
@@ -368,6 +263,8 @@ impl Simulated {
             let staleness = self.server.updates() - slot.oldest;
             let old = self.held[worker].old.take();
             let old = old.as_ref().map(|old| old.as_slice());
+            self.statistics.merge(&Statistics::from_bytes(&self.held[worker].seen));
+            self.held[worker].seen.clear();
             let reply = self.server.apply(Push { vector, samples }, staleness, old)?;
             self.staleness.count(staleness);
             self.row.staleness.count(staleness);
@@ -376,6 +273,7 @@ impl Simulated {
                 slot.version = self.server.updates();
                 if let Some(client) = own(&mut self.clients, rank, worker) {
                     client.take(&reply)?;
+                    client.know(&self.statistics);
                 }
             }
             if let Some(tau) = self.fixed() {
@@ -431,7 +329,8 @@ impl Method for Simulated {
             self.row.learning_rate = Some(self.server.learning_rate());
             self.event(rank)?;
             let updates = self.server.updates();
-            if updates > before && updates < end && updates.is_multiple_of(PULSE) {
+            let pauses = self.settings.may_pause && updates.is_multiple_of(PULSE);
+            if updates > before && updates < end && pauses {
                 let pulse = rank.agree(pulse)?;
                 self.row.update_seconds += began.elapsed().as_secs_f64();
                 began = Instant::now();
@@ -447,19 +346,18 @@ impl Method for Simulated {
         self.server.tell(&mut row);
         row.parameter_norm = length(self.server.theta());
         row.update_seconds += began.elapsed().as_secs_f64() - row.communicate_seconds;
-        let busy = self.clients.len().min(rank.crew.threads());
-        row.idle_fraction = 1.0 - busy as f64 / rank.crew.threads() as f64;
+        row.idle_fraction = idle_share(rank, self.clients.len());
         row.pulse = rank.agree(pulse)?;
         row.sent_by_others = sent_by_others(rank, &mut self.sent)?;
         Ok(row)
     }
 
     fn theta(&self) -> &[f32] {
-        self.server.theta()
+        &self.server.theta()[self.settings.policy.clone()]
     }
 
     fn codes(&self) -> Option<Vec<u8>> {
-        self.server.codes()
+        self.server.codes(&self.settings.policy)
     }
 
     fn statistics(&self) -> &Statistics {
@@ -471,75 +369,10 @@ impl Method for Simulated {
     }
 
     fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
-        let (this, ranks) = (rank.comm.rank(), rank.comm.size());
-        let mut state = MethodState::default();
-        self.server.save(&mut state);
-        let mine = self.clients.iter().enumerate().map(|(place, client)| {
-            let mut of = MethodState::default();
-            client.save(&prefix(this + place * ranks), &mut of);
-            of
-        });
-        save_workers(rank, self.slots.len(), mine.collect(), &mut state)?;
-        for (worker, held) in self.held.iter().enumerate() {
-            let mut put = |name: &str, vector: Option<&Vec<f32>>| {
-                let vector = vector.map(|vector| (format!("slot{worker}.{name}"), vector.clone()));
-                state.vectors.extend(vector);
-            };
-            put("fetched", held.fetched.as_deref());
-            put("old", held.old.as_deref());
-            put("push", held.push.as_ref());
-        }
-        for (number, theta) in self.history.iter().enumerate() {
-            state.vectors.push((format!("history{number}"), theta.to_vec()));
-        }
-        let slots = serde_json::to_string(&self.slots).unwrap_or_default();
-        for (name, text) in [
-            ("slots", slots),
-            ("now", self.now.to_bits().to_string()),
-            ("history", self.history.len().to_string()),
-            ("staleness", self.staleness.to_text()),
-            ("row.staleness", self.row.staleness.to_text()),
-            ("row.updates", self.row.updates.to_string()),
-        ] {
-            state.numbers.push((name.to_owned(), text));
-        }
-        Ok((this == 0).then_some(state))
+        self.state(rank)
     }
 
     fn restore(&mut self, rank: &Rank<'_>, state: &MethodState) -> Result<(), MethodError> {
-        let (this, ranks) = (rank.comm.rank(), rank.comm.size());
-        self.server.restore(state)?;
-        for (place, client) in self.clients.iter_mut().enumerate() {
-            client.restore(&prefix(this + place * ranks), state)?;
-        }
-        let text = state.number("slots")?;
-        let slots: Option<Vec<Slot>> = serde_json::from_str(text).ok();
-        let slots = slots.filter(|slots| slots.len() == self.slots.len());
-        self.slots = slots.ok_or_else(|| MethodError::Mismatch {
-            what: "`slots`".into(),
-            found: format!("are `{text}`"),
-            expected: format!("those of {} workers", self.settings.workers),
-        })?;
-        let get = |name: String| state.any_vector(&name).ok().map(<[f32]>::to_vec);
-        for (worker, held) in self.held.iter_mut().enumerate() {
-            *held = Held {
-                fetched: get(format!("slot{worker}.fetched")).map(Arc::new),
-                old: get(format!("slot{worker}.old")).map(Arc::new),
-                push: get(format!("slot{worker}.push")),
-            };
-        }
-        self.now = f64::from_bits(state.whole_number("now")?);
-        let length: usize = state.whole_number("history")?;
-        let parameters = self.server.theta().len();
-        let past =
-            |number| Ok(Arc::new(state.vector(&format!("history{number}"), parameters)?.to_vec()));
-        self.history = (0..length).map(past).collect::<Result<_, MethodError>>()?;
-        self.staleness = Staleness::parse(state.number("staleness")?);
-        self.row = Interval {
-            updates: state.whole_number("row.updates")?,
-            staleness: Staleness::parse(state.number("row.staleness")?),
-            ..Interval::default()
-        };
-        Ok(())
+        self.go_back(rank, state)
     }
 }

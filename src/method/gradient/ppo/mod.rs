@@ -115,6 +115,8 @@ pub struct PpoShard {
     /// Gradients so far.
     step: u64,
     statistics: Statistics,
+    /// The part of them that others may not know of.
+    seen: Statistics,
     returns: Returns,
 }
 
@@ -128,7 +130,9 @@ impl PpoShard {
         let players =
             mine.map(|number| Player::new(&settings, number)).collect::<Result<_, _>>()?;
         let (statistics, returns) = (settings.statistics.clone(), Returns::default());
-        Ok(PpoShard { settings, players, step: 0, statistics, returns })
+        let mut seen = statistics.clone();
+        seen.clear();
+        Ok(PpoShard { settings, players, step: 0, statistics, seen, returns })
     }
 
     fn is_start_of_iteration(&self) -> bool {
@@ -155,15 +159,18 @@ impl Shard for PpoShard {
     }
 
     fn hear(&mut self, notes: &[Vec<u8>]) {
-        let PpoShard { settings, players, statistics, returns, .. } = self;
-        let each = settings.environments / settings.workers * SUMS_BYTES;
+        let PpoShard { settings, players, statistics, seen, returns, .. } = self;
+        let each = settings.environments / settings.workers;
         let mut all = Sums::default();
         for note in notes {
-            let (sums, seen) = note.split_at(each);
+            let (sums, observed) = note.split_at(each * SUMS_BYTES);
             sums.as_chunks().0.iter().for_each(|bytes| all.add(Sums::from_bytes(bytes)));
-            statistics.merge(&Statistics::from_bytes(seen));
+            let observed = Statistics::from_bytes(observed);
+            statistics.merge(&observed);
+            seen.merge(&observed);
         }
-        let count = (settings.environments * settings.horizon) as f64;
+        // Of all workers, or of this one where it learns alone.
+        let count = (notes.len() * each * settings.horizon) as f64;
         returns.add(&all, count);
         let scale = if settings.normalize_returns { returns.scale() } else { 1.0 };
         let normal = all.mean_and_deviation(scale, count);
@@ -202,14 +209,32 @@ impl Shard for PpoShard {
         self.statistics.are_kept().then_some(&self.statistics)
     }
 
-    /// Between two iterations only: rows of an environment are whole iterations.
+    fn seen(&self) -> Option<&Statistics> {
+        self.seen.are_kept().then_some(&self.seen)
+    }
+
+    fn told(&mut self) {
+        self.seen.clear();
+    }
+
+    fn know(&mut self, statistics: &Statistics) {
+        if self.statistics.are_kept() {
+            self.statistics.clone_from(statistics);
+            self.statistics.merge(&self.seen);
+        }
+    }
+
+    /// After a report: what has been counted since is not part of it. In the middle of an iteration its
+    /// steps are.
     fn save(&self, prefix: &str, state: &mut MethodState) {
         state.numbers.push((format!("{prefix}step"), self.step.to_string()));
         state.doubles.push((format!("{prefix}returns"), self.returns.words.to_vec()));
         if self.statistics.are_kept() {
             state.bytes.push((format!("{prefix}statistics"), self.statistics.to_bytes()));
+            state.bytes.push((format!("{prefix}seen"), self.seen.to_bytes()));
         }
-        self.players.iter().for_each(|player| player.save(prefix, state));
+        let is_learning = !self.is_start_of_iteration();
+        self.players.iter().for_each(|player| player.save(prefix, is_learning, state));
     }
 
     fn restore(&mut self, prefix: &str, state: &MethodState) -> Result<(), MethodError> {
@@ -217,8 +242,10 @@ impl Shard for PpoShard {
         self.returns.words.copy_from_slice(state.double(&format!("{prefix}returns"), 3)?);
         if self.statistics.are_kept() {
             self.statistics = Statistics::from_bytes(state.bytes(&format!("{prefix}statistics"))?);
+            self.seen = Statistics::from_bytes(state.bytes(&format!("{prefix}seen"))?);
         }
-        self.players.iter_mut().try_for_each(|player| player.restore(prefix, state))
+        let is_learning = !self.is_start_of_iteration();
+        self.players.iter_mut().try_for_each(|player| player.restore(prefix, is_learning, state))
     }
 }
 

@@ -255,8 +255,8 @@ impl Player {
         self.learners[0].add(sum, more);
     }
 
-    /// Where the episode is.
-    pub fn save(&self, prefix: &str, state: &mut MethodState) {
+    /// Where the episode is, and while an iteration is learnt from, its steps.
+    pub fn save(&self, prefix: &str, is_learning: bool, state: &mut MethodState) {
         let (seed, actions) = self.episode.so_far_played();
         let (total, _) = self.episode.so_far();
         let name = |of: &str| format!("{prefix}environment{}.{of}", self.number);
@@ -266,14 +266,43 @@ impl Player {
         state.numbers.push((name("discounted"), format!("{:?}", self.discounted)));
         state.vectors.push((name("actions"), actions.to_vec()));
         state.vectors.push((name("observation"), self.episode.observation().to_vec()));
+        if is_learning {
+            let Rollout { observations, actions, .. } = &self.rollout;
+            state.vectors.push((name("rollout.observations"), observations.clone()));
+            state.vectors.push((name("rollout.actions"), actions.clone()));
+            let Rollout { log_probabilities, normalized, targets, .. } = &self.rollout;
+            state.doubles.push((name("rollout.log_probabilities"), log_probabilities.clone()));
+            state.doubles.push((name("rollout.normalized"), normalized.clone()));
+            state.doubles.push((name("rollout.targets"), targets.clone()));
+        }
     }
 
     /// Goes back to where an episode was, by playing it again.
     ///
     /// # Errors
     /// If something is missing, or the environment does not repeat itself.
-    pub fn restore(&mut self, prefix: &str, state: &MethodState) -> Result<(), MethodError> {
-        let name = |of: &str| format!("{prefix}environment{}.{of}", self.number);
+    pub fn restore(
+        &mut self,
+        prefix: &str,
+        is_learning: bool,
+        state: &MethodState,
+    ) -> Result<(), MethodError> {
+        let number = self.number;
+        let name = |of: &str| format!("{prefix}environment{number}.{of}");
+        if is_learning {
+            let steps = state.any_vector(&name("rollout.observations"))?.to_vec();
+            let horizon = steps.len() / self.seen.size().max(1);
+            let double = |of: &str| state.double(&name(of), horizon).map(<[f64]>::to_vec);
+            self.rollout = Rollout {
+                log_probabilities: double("rollout.log_probabilities")?,
+                normalized: double("rollout.normalized")?,
+                targets: double("rollout.targets")?,
+                actions: state.any_vector(&name("rollout.actions"))?.to_vec(),
+                observations: steps,
+                ..Rollout::default()
+            };
+            self.epoch = None;
+        }
         self.discounted = state.real_number(&name("discounted"))?;
         if state.whole_number::<u8>(&name("begun"))? == 0 {
             return Ok(());
@@ -283,7 +312,6 @@ impl Player {
         let observation = state.any_vector(&name("observation"))?;
         let there = (state.real_number(&name("return"))?, observation);
         let steps = actions.len() / self.distribution.size();
-        let number = self.number;
         match self.episode.go_back_to(seed, actions, there) {
             Ok(true) => Ok(()),
             Ok(false) => Err(MethodError::Mismatch {
