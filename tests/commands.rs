@@ -235,6 +235,28 @@ fn check_tells_what_a_slow_update_takes() {
 }
 
 #[test]
+fn check_says_what_each_worker_takes_of_a_ranks_memory() {
+    // 2,410 parameters of 4 bytes; plain sgd keeps four vectors, a gradient takes four.
+    let place = Place::new();
+    for (method, workers, held) in [
+        ("synchronous", 1, "48.2 kB for parameters and their steps, and 38.6 kB for each"),
+        // What all workers' codes stand for on a rank, a residual for each worker.
+        ("synchronous", 4, "86.8 kB for parameters and their steps, and 48.2 kB for each"),
+        // A model for each worker; of 64-64, 8,970 parameters, and with momentum.
+        ("averaging", 4, "287.0 kB for parameters and their steps, and 322.9 kB for each"),
+    ] {
+        let (name, count) = (format!("method.name={method}"), format!("method.workers={workers}"));
+        let set = ["check", "--dataset", "synthetic", "--set", &name, "--set", &count];
+        let compressed = ["--set", "method.compression=one-bit"];
+        let more = if held.starts_with("86") { &compressed[..] } else { &[] };
+        place.es_train(&[&set[..], more].concat()).exits_with(0).prints(&[held]);
+    }
+    let split = ["check", "--dataset", "synthetic", "--set", "method.name=pipeline"];
+    let printed = place.es_train(&split).exits_with(0).prints(&["memory on 2 ranks"]).stdout;
+    assert!(!printed.contains("of its workers"), "{printed}");
+}
+
+#[test]
 fn check_prints_what_train_writes() {
     let place = trained();
     let printed = place.es_train(&["check", "small.toml"]).exits_with(0).stdout;

@@ -66,7 +66,7 @@ fn untimed(run: &Path) -> Vec<Vec<String>> {
 }
 
 /// Flags of the experiments whose bits are compared.
-const EXPERIMENTS: [(&str, &[&str]); 8] = [
+const EXPERIMENTS: [(&str, &[&str]); 9] = [
     ("cartpole", &["--env", "CartPole-v1", "--set", "policy.hidden=[16]"]),
     (
         "pendulum normalised",
@@ -105,6 +105,19 @@ const EXPERIMENTS: [(&str, &[&str]); 8] = [
             "method.workers=4",
             "--set",
             "method.compression=top-k:0.05",
+        ],
+    ),
+    (
+        "a grid of workers and stages",
+        &[
+            "--dataset",
+            "synthetic",
+            "--set",
+            "method.name=pipeline",
+            "--set",
+            "method.workers=3",
+            "--set",
+            "method.microbatch=4",
         ],
     ),
     ("adaptive cap", &["--env", "Acrobot-v1", "--set", "method.episode_cap=adaptive"]),

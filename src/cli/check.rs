@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::costs::costs;
 use super::{ExperimentArguments, Failure, ToolArguments, print};
-use crate::experiment::{Experiment, Plan, SearchKeys};
+use crate::experiment::{Experiment, Held, LearningKeys, LearningSection, Plan, SearchKeys};
 use crate::method::evolution::{NoiseSource, UpdateMode};
 use crate::record::{plural, quantity};
 use crate::task::PolicyPlan;
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
         let parameters =
             experiment.ppo_parameters(&plan.policy).map_or(parameters, |all| all.count());
         text += &match task.data() {
-            Some(data) => of_samples(&experiment, &plan, data.bytes()),
+            Some(data) => of_samples(&experiment, (learning, keys), &plan, data.bytes()),
             None => of_rollouts(&experiment, &plan, parameters),
         };
         text += &format!("# {}\n", keys.sends(learning, parameters));
@@ -75,20 +75,31 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
 }
 
 /// What a gradient method keeps of a data set, and how long it is to go on.
-fn of_samples(experiment: &Experiment, plan: &Plan, bytes: usize) -> String {
+fn of_samples(
+    experiment: &Experiment,
+    (learning, keys): (&LearningSection, &dyn LearningKeys),
+    plan: &Plan,
+    bytes: usize,
+) -> String {
     let architecture = &plan.policy.architecture;
     let vector = 4.0 * architecture.layout().parameters() as f64;
-    let batch: usize = architecture.layers().iter().map(|(i, o)| 2 * i + o).sum();
     let updates = plan.most_updates.map_or("no count ends it".to_owned(), |n| n.to_string());
-    format!(
-        "# memory: {}B a process for the samples; a rank {}B for parameters, gradients and what \
-         updates keep, and {}B for a batch\n# {} training samples, updates until the end: \
-         {updates}\n",
-        quantity(bytes as f64),
-        quantity(vector * experiment.learner_words() as f64),
-        quantity(4.0 * (batch * experiment.batch_size()) as f64),
-        plan.samples,
-    )
+    let mut text = format!("# memory: {}B a process for the samples\n", quantity(bytes as f64));
+    if let Some(Held { rank, worker, samples }) = keys.holds(experiment, learning) {
+        let workers = learning.workers;
+        let a_sample: usize = architecture.layers().iter().map(|(i, o)| 2 * i + o).sum();
+        text += &format!(
+            "# memory: a rank {}B for parameters and their steps, and {}B for each of its workers; \
+             {}B with {} on one rank\n# memory: {}B a thread that computes gradients, for {}\n",
+            quantity(vector * rank as f64),
+            quantity(vector * worker as f64),
+            quantity(vector * (rank + workers * worker) as f64),
+            plural(workers, "worker"),
+            quantity(4.0 * (a_sample * samples) as f64),
+            plural(samples, "sample"),
+        );
+    }
+    text + &format!("# {} training samples, updates until the end: {updates}\n", plan.samples)
 }
 
 /// What a gradient method keeps of an environment, and how its steps and updates go together.

@@ -276,9 +276,13 @@ impl Experiment {
         }
     }
 
-    /// Vectors as long as theta that a learner keeps: weights, twice; gradient; direction; velocity;
-    /// residual.
-    pub fn learner_words(&self) -> usize {
+    /// Vectors as long as theta that the steps of a gradient method keep on a data set: in a number
+    /// format the weights, also in single precision, a gradient, a direction and what is remembered;
+    /// by another rule than sgd the parameters, the mean gradient and its slots.
+    pub fn descent_words(&self) -> usize {
+        if self.optimizer.name != "sgd" {
+            return 2 + self.optimizer_rule().slots().len();
+        }
         let LearnerSettings { momentum, update, .. } = self.learner_settings();
         4 + usize::from(momentum > 0.0) + usize::from(update == UpdateRule::Kahan)
     }

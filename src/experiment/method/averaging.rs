@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::learning::{LearningKeys, LearningSection, LearningSetup};
-use super::rounds::{check_round, rounds, sends};
+use super::learning::{Held, LearningKeys, LearningSection, LearningSetup};
+use super::rounds::{check_round, holds, rounds, sends};
 use crate::experiment::{Experiment, ExperimentError};
 use crate::method::gradient::{Averaging, LocalMomentum};
 use crate::method::{Method, MethodError};
@@ -31,6 +31,10 @@ impl LearningKeys for AveragingSection {
 
     fn build(&self, setup: &LearningSetup<'_>) -> Result<Box<dyn Method>, MethodError> {
         rounds(setup, self.average_every, self.local_momentum, Averaging)
+    }
+
+    fn holds(&self, experiment: &Experiment, learning: &LearningSection) -> Option<Held> {
+        Some(holds(experiment, learning, 0))
     }
 
     fn sends(&self, learning: &LearningSection, parameters: usize) -> String {

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::learning::{LearningKeys, LearningSection, LearningSetup};
-use super::rounds::{check_round, rounds, sends};
+use super::learning::{Held, LearningKeys, LearningSection, LearningSetup};
+use super::rounds::{check_round, holds, rounds, sends};
 use crate::experiment::validate::{above_zero, share};
 use crate::experiment::{Experiment, ExperimentError};
 use crate::method::gradient::{Diloco, LocalMomentum};
@@ -41,6 +41,10 @@ impl LearningKeys for DilocoSection {
             velocity: vec![0.0; setup.theta.len()],
         };
         rounds(setup, self.average_every, LocalMomentum::Keep, outer)
+    }
+
+    fn holds(&self, experiment: &Experiment, learning: &LearningSection) -> Option<Held> {
+        Some(holds(experiment, learning, 1))
     }
 
     fn sends(&self, learning: &LearningSection, parameters: usize) -> String {

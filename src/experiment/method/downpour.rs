@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::learning::{LearningKeys, LearningSection, LearningSetup};
+use super::learning::{Held, LearningKeys, LearningSection, LearningSetup};
 use crate::experiment::validate::{at_least_one, require};
 use crate::experiment::{Experiment, ExperimentError};
 use crate::method::gradient::asynchronous::{
@@ -79,6 +79,14 @@ impl LearningKeys for DownpourSection {
 
     fn batches_per_update(&self) -> u64 {
         self.push_every
+    }
+
+    fn holds(&self, experiment: &Experiment, learning: &LearningSection) -> Option<Held> {
+        let squares = usize::from(matches!(self.staleness, Remedy::Adapt(_)));
+        let history = if let Delay::Fixed(age) = self.delay { age as usize + 1 } else { 0 };
+        // A worker's own theta, its sum, and the one that it has sent.
+        let rank = experiment.descent_words() + squares + history;
+        Some(learning.held(rank, 3, learning.batch_size))
     }
 
     fn sends(&self, learning: &LearningSection, parameters: usize) -> String {

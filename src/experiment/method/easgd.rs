@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::downpour::sends;
-use super::learning::{LearningKeys, LearningSection, LearningSetup};
+use super::learning::{Held, LearningKeys, LearningSection, LearningSetup};
 use super::rounds::check_round;
 use crate::experiment::validate::require;
 use crate::experiment::{Experiment, ExperimentError};
@@ -72,6 +72,12 @@ impl LearningKeys for EasgdSection {
 
     fn batches_per_update(&self) -> u64 {
         self.average_every
+    }
+
+    fn holds(&self, experiment: &Experiment, learning: &LearningSection) -> Option<Held> {
+        // A worker's model, and the one that it has sent.
+        let descent = experiment.descent_words();
+        Some(learning.held(descent + 1, descent + 1, learning.batch_size))
     }
 
     fn sends(&self, learning: &LearningSection, parameters: usize) -> String {

@@ -50,6 +50,37 @@ impl LearningSection {
     }
 }
 
+impl LearningSection {
+    /// Micro-batches of so many samples of a worker, and samples of one.
+    pub(super) fn micro_batches_of(&self, samples: usize) -> (usize, usize) {
+        let each = if self.microbatch == 0 { samples } else { self.microbatch.min(samples) };
+        (samples.div_ceil(each), each)
+    }
+
+    /// Samples of a worker's share of a batch, of the largest.
+    pub(super) fn share(&self) -> usize {
+        self.batch_size.div_ceil(self.workers)
+    }
+
+    /// What is held where a rank keeps `rank` vectors and each worker `worker` beside its gradient of
+    /// so many samples: the weights, also turned around, a gradient, and those of all micro-batches.
+    pub(super) fn held(&self, rank: usize, worker: usize, samples: usize) -> Held {
+        let (micros, samples) = self.micro_batches_of(samples);
+        Held { rank, worker: worker + 3 + micros, samples }
+    }
+}
+
+/// What a gradient method holds while it trains on a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Vectors as long as theta of a rank, whatever workers it has.
+    pub rank: usize,
+    /// Those of each worker.
+    pub worker: usize,
+    /// Samples whose gradients a thread computes together.
+    pub samples: usize,
+}
+
 /// What the keys of one gradient method stand for.
 pub trait LearningKeys {
     /// Checks what does not need the task.
@@ -83,8 +114,11 @@ pub trait LearningKeys {
     /// What crosses between ranks, for `es-train check`.
     fn sends(&self, learning: &LearningSection, parameters: usize) -> String;
 
-    /// What else the user should know before a run, memory among it; none for methods whose ranks
-    /// each hold the whole network.
+    /// What is held while it trains on a data set. Nothing where no rank holds the whole network: the
+    /// remarks then say it.
+    fn holds(&self, experiment: &Experiment, learning: &LearningSection) -> Option<Held>;
+
+    /// What else the user should know before a run.
     fn remarks(&self, _experiment: &Experiment, _plan: &Plan) -> Vec<String> {
         Vec::new()
     }

@@ -42,7 +42,7 @@ pub use downpour::DownpourSection;
 pub use easgd::EasgdSection;
 pub use eggroll::{EggrollSection, StepRule};
 pub use ga::{GaSection, GaTable, RandomSearchSection};
-pub use learning::{LearningKeys, LearningSection, LearningSetup};
+pub use learning::{Held, LearningKeys, LearningSection, LearningSetup};
 pub use members::{MembersSection, SamplesSection};
 pub use ns_es::{Archiving, NoveltySection};
 pub use openai_es::OpenaiEsSection;

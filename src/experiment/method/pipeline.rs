@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::learning::{LearningKeys, LearningSection, LearningSetup};
+use super::learning::{Held, LearningKeys, LearningSection, LearningSetup};
 use super::split::{self, Bytes, Placed};
 use crate::experiment::validate::require;
 use crate::experiment::{Experiment, ExperimentError, Plan};
-use crate::method::gradient::{Pipeline, SCHEDULES, Schedule, balanced};
+use crate::method::gradient::{Pipeline, SCHEDULES, Schedule, Spread, balanced};
 use crate::method::{Method, MethodError};
 use crate::network::{Architecture, Piece};
+use crate::record::plural;
 
 /// `[method]` with `name = "pipeline"`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,11 +50,11 @@ impl PipelineSection {
         let (micros, _) = split::micro_batches(learning);
         let pieces = self.pieces(architecture);
         let (schedule, stages) = (Schedule::of(&self.schedule), pieces.len());
-        let placed = |(stage, piece)| Placed {
-            piece,
-            owner: stage % ranks,
-            is_everywhere: false,
-            in_flight: schedule.in_flight(stage, stages, micros),
+        let grid = split::grid(learning, stages, ranks);
+        let placed = |(stage, piece)| {
+            let ranks = (0..grid.workers).map(|worker| vec![grid.rank(worker, stage)]).collect();
+            let in_flight = schedule.in_flight(stage, stages, micros);
+            Placed { spread: Spread { piece, ranks }, in_flight }
         };
         pieces.into_iter().enumerate().map(placed).collect()
     }
@@ -77,17 +78,23 @@ impl LearningKeys for PipelineSection {
 
     fn build(&self, setup: &LearningSetup<'_>) -> Result<Box<dyn Method>, MethodError> {
         let samples = setup.samples_of_data()?;
-        let placed = self.placed(setup.learning, &samples.architecture, setup.rank.comm.size());
-        let schedule = Schedule::of(&self.schedule);
-        let passes = Pipeline::new(schedule, placed.len(), samples.data, samples.microbatch);
+        let ranks = setup.rank.comm.size();
+        let placed = self.placed(setup.learning, &samples.architecture, ranks);
+        let (schedule, microbatch) = (Schedule::of(&self.schedule), samples.microbatch);
+        let grid = split::grid(setup.learning, placed.len(), ranks);
+        let passes = Pipeline::new(schedule, grid, samples.data, microbatch);
         let remedy = "more ranks and method.stages, or a smaller method.microbatch";
         let limit = self.memory_limit;
         Ok(Box::new(split::build(setup, &placed, limit, remedy, Box::new(passes))?))
     }
 
+    fn holds(&self, _: &Experiment, _: &LearningSection) -> Option<Held> {
+        None
+    }
+
     fn sends(&self, _learning: &LearningSection, _parameters: usize) -> String {
-        "sent: activations from stage to stage and their derivatives back, where stages are on \
-         different ranks"
+        "sent: activations from stage to stage and their derivatives back, and workers' gradients of \
+         a stage, where they are on different ranks"
             .to_owned()
     }
 
@@ -115,8 +122,10 @@ impl LearningKeys for PipelineSection {
             })
             .collect();
         remarks.push(format!(
-            "{micros} micro-batches of {samples} samples: on as many ranks as stages each idles for \
-             (S - 1) / (M + S - 1) = {} / {filled} = {:.3} of the time, if stages take equally long",
+            "{} of {micros} micro-batches of {samples} samples: on a rank for each stage of a worker \
+             each idles for (S - 1) / (M + S - 1) = {} / {filled} = {:.3} of the time, if stages \
+             take equally long",
+            plural(learning.workers, "worker"),
             stages - 1,
             (stages - 1) as f64 / filled as f64,
         ));
@@ -126,7 +135,9 @@ impl LearningKeys for PipelineSection {
             2 * 4 * boundaries * learning.batch_size
         ));
         let placed = |ranks| self.placed(learning, architecture, ranks);
-        remarks.extend(split::memory_remarks(experiment, plan, self.memory_limit, placed));
+        let most = learning.workers * stages;
+        remarks.extend(split::gradients_remark(learning, &placed(most), most));
+        remarks.extend(split::memory_remarks(experiment, plan, self.memory_limit, most, placed));
         remarks
     }
 }

@@ -1,8 +1,8 @@
 //! What the methods share whose workers take steps by themselves and are then merged.
 
-use super::learning::{LearningSection, LearningSetup};
-use crate::experiment::ExperimentError;
+use super::learning::{Held, LearningSection, LearningSetup};
 use crate::experiment::validate::at_least_one;
+use crate::experiment::{Experiment, ExperimentError};
 use crate::method::gradient::{Local, LocalMomentum, Outer, Rounds, RoundsSettings};
 use crate::method::{Method, MethodError};
 
@@ -32,6 +32,17 @@ pub(super) fn rounds(
     let locals = setup.mine().zip(setup.shards()?).map(local).collect();
     let shown = setup.descent(setup.pace(), 0);
     Ok(Box::new(Rounds::new(settings, Box::new(outer), locals, shown)))
+}
+
+/// What is held: by a rank the model that counts, the one that is shown, the round's start and change,
+/// and `remembered` vectors from round to round; by a worker its own model.
+pub(super) fn holds(
+    experiment: &Experiment,
+    learning: &LearningSection,
+    remembered: usize,
+) -> Held {
+    let descent = experiment.descent_words();
+    learning.held(3 + descent + remembered, descent, learning.share())
 }
 
 /// What crosses between ranks.

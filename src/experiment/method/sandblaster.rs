@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::learning::{LearningKeys, LearningSection, LearningSetup};
+use super::learning::{Held, LearningKeys, LearningSection, LearningSetup};
 use crate::arithmetic::UpdateRule;
 use crate::experiment::validate::{at_least_one, require};
 use crate::experiment::{Experiment, ExperimentError, Plan};
@@ -87,6 +87,11 @@ impl LearningKeys for SandblasterSection {
 
     fn uses_optimizer(&self) -> bool {
         false
+    }
+
+    /// A slice of most vectors: the remarks say it.
+    fn holds(&self, _: &Experiment, _: &LearningSection) -> Option<Held> {
+        None
     }
 
     fn sends(&self, _: &LearningSection, parameters: usize) -> String {

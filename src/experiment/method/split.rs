@@ -9,8 +9,10 @@ use super::learning::{LearningSection, LearningSetup};
 use crate::experiment::validate::require;
 use crate::experiment::{Experiment, ExperimentError, Plan};
 use crate::method::MethodError;
-use crate::method::gradient::{Holding, Keeps, Part, Parted, PartedSettings, Parts, Passes};
-use crate::network::{LearnerSettings, Piece};
+use crate::method::gradient::{
+    Grid, GrowingSum, Holding, Keeps, Part, Parted, PartedSettings, Parts, Passes, Spread, distinct,
+};
+use crate::network::LearnerSettings;
 use crate::record::quantity;
 use crate::seed::mix;
 
@@ -68,35 +70,42 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
+/// Optimizers whose steps do not depend on the length of the whole step, of which a rank knows a part.
+const OPTIMIZERS: [&str; 3] = ["sgd", "adam", "adagrad"];
+
+/// More workers than this are a mistake where each has a network in parts.
+const MOST_WORKERS: usize = 1024;
+
 /// Checks that the keys of all gradient methods make sense where a network is split.
 pub(super) fn check(
     experiment: &Experiment,
     learning: &LearningSection,
 ) -> Result<(), ExperimentError> {
-    let one = "1: the network is split, and not the batch";
-    require(learning.workers == 1, "method.workers", learning.workers, one)?;
-    let optimizer = &experiment.optimizer.name;
-    let local = optimizer != "clipup";
-    let expected = "one whose steps do not depend on the length of the whole step: sgd or adam";
-    require(local, "optimizer.name", format!("{optimizer:?}"), expected)
+    let expected = format!("at most {MOST_WORKERS}, where a network is split");
+    let workers = learning.workers;
+    require(workers <= MOST_WORKERS, "method.workers", workers, &expected)?;
+    let given = &experiment.optimizer.name;
+    let expected =
+        "sgd, adam or adagrad, whose steps do not depend on the length of the whole step";
+    let known = OPTIMIZERS.contains(&given.as_str());
+    require(known, "optimizer.name", format!("{given:?}"), expected)
 }
 
-/// A part and the ranks that hold it.
+/// A part and where it is.
 pub(super) struct Placed {
-    pub piece: Piece,
-    /// The first of the ranks.
-    pub owner: usize,
-    /// Whether all the others hold it too.
-    pub is_everywhere: bool,
-    /// Micro-batches on their way through it at once, of so many.
+    pub spread: Spread,
+    /// Of a worker's micro-batches, those that are on their way through it at once.
     pub in_flight: usize,
 }
 
-/// Micro-batches of a batch, and samples of one.
+/// The ranks and workers of an experiment whose workers' networks are in so many parts.
+pub(super) fn grid(learning: &LearningSection, parts: usize, ranks: usize) -> Grid {
+    Grid { workers: learning.workers, parts, ranks }
+}
+
+/// Micro-batches of the first worker's share of a batch, which is a largest one, and samples of one.
 pub(super) fn micro_batches(learning: &LearningSection) -> (usize, usize) {
-    let LearningSection { batch_size, microbatch, .. } = *learning;
-    let samples = if microbatch == 0 { batch_size } else { microbatch.min(batch_size) };
-    (batch_size.div_ceil(samples), samples)
+    learning.micro_batches_of(learning.share())
 }
 
 /// What the rank holds that holds the most, and which it is.
@@ -119,29 +128,37 @@ pub(super) fn most_held(
         has_products: !formats.is_uniform(),
     };
     let (micros, samples) = micro_batches(learning);
+    let of_micros = GrowingSum::<()>::most(micros);
+    let of = |Placed { spread, in_flight }: &Placed, rank: usize| {
+        let workers = spread.workers(rank).count();
+        // First those of micro-batches, then the workers' and what they come to.
+        let merged = if spread.holders().len() > 1 { workers + 1 } else { 0 };
+        let sums = merged.max(workers * of_micros);
+        Holding::of(&spread.piece, keeps, workers * in_flight, sums, samples)
+    };
     let held = |rank: usize| {
-        let mine = parts.iter().filter(|part| part.is_everywhere || part.owner == rank);
-        let of = |part: &Placed| Holding::of(&part.piece, keeps, part.in_flight, micros, samples);
-        (rank, Holding::sum(mine.map(of)))
+        let mine = parts.iter().filter(|part| part.spread.workers(rank).next().is_some());
+        (rank, Holding::sum(mine.map(|part| of(part, rank))))
     };
     // The first of those that hold the same.
     (0..ranks).rev().map(held).max_by_key(|(_, held)| held.total()).unwrap_or_default()
 }
 
-/// Ranks for which `es-train check` shows what each holds.
+/// Ranks for which `es-train check` shows what each holds, beside as many as there is work for.
 const RANKS: [usize; 4] = [1, 2, 4, 8];
 
-/// What a rank holds on some numbers of ranks, for `es-train check`.
+/// What a rank holds on some numbers of ranks, for `es-train check`, up to `most`.
 pub(super) fn memory_remarks(
     experiment: &Experiment,
     plan: &Plan,
     limit: Option<Bytes>,
+    most: usize,
     placed: impl Fn(usize) -> Vec<Placed>,
 ) -> Vec<String> {
     let Some((learning, _)) = experiment.method.gradient() else { return Vec::new() };
-    let mut remarks: Vec<String> = RANKS
-        .iter()
-        .map(|&ranks| {
+    let mut remarks: Vec<String> = distinct(RANKS.into_iter().chain([most]))
+        .into_iter()
+        .map(|ranks| {
             let parts = placed(ranks);
             let (rank, held) = most_held(experiment, learning, plan, &parts, ranks);
             let refused = limit.is_some_and(|limit| held.total() as u64 > limit.0);
@@ -166,6 +183,28 @@ pub(super) fn memory_remarks(
     remarks
 }
 
+/// What crosses of workers' gradients, for `es-train check`; nothing if there is one worker.
+pub(super) fn gradients_remark(
+    learning: &LearningSection,
+    parts: &[Placed],
+    ranks: usize,
+) -> Option<String> {
+    let mut sent = vec![0; ranks];
+    for placed in parts {
+        let more = placed.spread.group().numbers_sent(ranks);
+        sent.iter_mut().zip(more).for_each(|(sent, more)| *sent += 4 * more);
+    }
+    (learning.workers > 1).then(|| {
+        format!(
+            "sent an update: {} bytes of the gradients of {} workers on {ranks} ranks, at most {} \
+             by a rank",
+            sent.iter().sum::<usize>(),
+            learning.workers,
+            sent.iter().max().copied().unwrap_or_default(),
+        )
+    })
+}
+
 /// The method of these parts, unless a rank would hold too much.
 pub(super) fn build(
     setup: &LearningSetup<'_>,
@@ -185,19 +224,19 @@ pub(super) fn build(
     let architecture = &plan.policy.architecture;
     let part = |(number, placed): (usize, &Placed)| {
         // Columns of a layer do not lie together: their rounding has a stream of its own.
-        let stream = if placed.piece.ranges.len() > 1 { mix(number as u64 + 1) } else { 0 };
-        let piece = placed.piece.clone();
+        let piece = placed.spread.piece.clone();
+        let stream = if piece.ranges.len() > 1 { mix(number as u64 + 1) } else { 0 };
         // It takes its parameters before every batch.
         let zeros = vec![0.0; piece.parameters()];
         let stage = architecture.stage(&piece, LearnerSettings::default(), &zeros);
         let descent = setup.descent_of(&piece, setup.pace(), stream);
         Part { number, piece, stage, descent }
     };
-    let is_mine = |placed: &Placed| placed.is_everywhere || placed.owner == this;
+    let is_mine = |placed: &Placed| placed.spread.workers(this).next().is_some();
     let mine = placed.iter().enumerate().filter(|(_, placed)| is_mine(placed)).map(part);
     let parts = Parts {
         mine: mine.collect(),
-        all: placed.iter().map(|placed| (placed.piece.clone(), placed.owner)).collect(),
+        all: placed.iter().map(|placed| placed.spread.clone()).collect(),
     };
     let settings = PartedSettings {
         updates_per_row: setup.updates_per_row(),

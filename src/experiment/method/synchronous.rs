@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::learning::{LearningKeys, LearningSection, LearningSetup};
+use super::learning::{Held, LearningKeys, LearningSection, LearningSetup};
 use crate::experiment::validate::require;
 use crate::experiment::{Experiment, ExperimentError};
 use crate::method::gradient::compression::Compression;
@@ -106,6 +106,17 @@ impl LearningKeys for SynchronousSection {
         };
         let descent = setup.descent(pace, 0);
         Ok(Box::new(Synchronous::new(settings, setup.shards()?, merge, descent)))
+    }
+
+    fn holds(&self, experiment: &Experiment, learning: &LearningSection) -> Option<Held> {
+        let feeds_back = self.error_feedback.unwrap_or(self.compression.feeds_back());
+        // The sum, and with a codec what the codes of all workers stand for.
+        let sums = match self.compression {
+            Compression::None | Compression::PowerSgd(_) => 1,
+            _ => 1 + learning.workers,
+        };
+        let rank = experiment.descent_words() + sums;
+        Some(learning.held(rank, usize::from(feeds_back), learning.share()))
     }
 
     fn sends(&self, learning: &LearningSection, parameters: usize) -> String {

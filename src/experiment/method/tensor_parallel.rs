@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::learning::{LearningKeys, LearningSection, LearningSetup};
+use super::learning::{Held, LearningKeys, LearningSection, LearningSetup};
 use super::split::{self, Bytes, Placed};
 use crate::experiment::validate::require;
 use crate::experiment::{Experiment, ExperimentError, Plan};
-use crate::method::gradient::{TensorParallel, blocks};
+use crate::method::gradient::{Spread, TensorParallel, blocks};
 use crate::method::{Method, MethodError};
 use crate::network::Architecture;
 use crate::record::plural;
@@ -30,16 +30,24 @@ impl Default for TensorParallelSection {
 
 impl TensorParallelSection {
     /// The parts on so many ranks.
-    fn placed(&self, architecture: &Architecture, ranks: usize) -> Vec<Placed> {
+    fn placed(
+        &self,
+        learning: &LearningSection,
+        architecture: &Architecture,
+        ranks: usize,
+    ) -> Vec<Placed> {
+        let grid = split::grid(learning, self.tensor_parallel, ranks);
         let whole = !architecture.layers().len().is_multiple_of(2);
         let blocks = blocks(architecture, self.tensor_parallel);
         let last = blocks.len() - 1;
         let of_block = |(block, pieces): (usize, Vec<_>)| {
-            let part = move |(part, piece)| Placed {
-                piece,
-                owner: part % ranks,
-                is_everywhere: whole && block == last,
-                in_flight: 1,
+            let part = move |(part, piece)| {
+                let of = |worker| match whole && block == last {
+                    true => grid.ranks(worker),
+                    false => vec![grid.rank(worker, part)],
+                };
+                let ranks = (0..grid.workers).map(of).collect();
+                Placed { spread: Spread { piece, ranks }, in_flight: 1 }
             };
             pieces.into_iter().enumerate().map(part)
         };
@@ -65,19 +73,25 @@ impl LearningKeys for TensorParallelSection {
 
     fn build(&self, setup: &LearningSetup<'_>) -> Result<Box<dyn Method>, MethodError> {
         let samples = setup.samples_of_data()?;
-        let placed = self.placed(&samples.architecture, setup.rank.comm.size());
+        let ranks = setup.rank.comm.size();
+        let placed = self.placed(setup.learning, &samples.architecture, ranks);
         let counts = blocks(&samples.architecture, self.tensor_parallel);
         let counts = counts.iter().map(Vec::len).collect();
         let between = samples.architecture.between();
-        let passes = TensorParallel::new(samples.data, samples.microbatch, counts, between);
+        let grid = split::grid(setup.learning, self.tensor_parallel, ranks);
+        let passes = TensorParallel::new(grid, samples.data, samples.microbatch, counts, between);
         let remedy = "more ranks and method.tensor_parallel, or a smaller method.microbatch";
         let limit = self.memory_limit;
         Ok(Box::new(split::build(setup, &placed, limit, remedy, Box::new(passes))?))
     }
 
+    fn holds(&self, _: &Experiment, _: &LearningSection) -> Option<Held> {
+        None
+    }
+
     fn sends(&self, _learning: &LearningSection, _parameters: usize) -> String {
-        "sent: terms of sums behind each pair of layers, and of the derivatives before it, where \
-         parts are on different ranks"
+        "sent: terms of sums behind each pair of layers, and of the derivatives before it, and \
+         workers' gradients of a part, where they are on different ranks"
             .to_owned()
     }
 
@@ -97,19 +111,24 @@ impl LearningKeys for TensorParallelSection {
             })
             .collect();
         if let Some((inputs, outputs)) = layers.last().filter(|_| layers.len() % 2 == 1) {
-            remarks.push(format!("layer {inputs}-{outputs}: whole on every rank"));
+            remarks.push(format!("layer {inputs}-{outputs}: whole on every rank of a worker"));
         }
         let pairs = layers.len() / 2;
         let forward: usize = (0..pairs).map(|pair| layers[2 * pair + 1].1).sum();
         let backward: usize = (1..pairs).map(|pair| layers[2 * pair].0).sum();
-        let ranks = self.tensor_parallel;
+        let (parts, workers) = (self.tensor_parallel, learning.workers);
+        let share = learning.batch_size.div_ceil(workers);
         remarks.push(format!(
-            "sent an update: on {ranks} ranks each sends {} bytes, in {} over ranks a micro-batch",
-            2 * 4 * (forward + backward) * learning.batch_size * (ranks - 1) / ranks,
+            "sent an update: on {} ranks each sends {} bytes, in {} over the ranks of a worker a \
+             micro-batch",
+            workers * parts,
+            2 * 4 * (forward + backward) * share * (parts - 1) / parts,
             plural(2 * pairs - usize::from(pairs > 0), "sum"),
         ));
-        let placed = |ranks| self.placed(architecture, ranks);
-        remarks.extend(split::memory_remarks(experiment, plan, self.memory_limit, placed));
+        let placed = |ranks| self.placed(learning, architecture, ranks);
+        let most = workers * parts;
+        remarks.extend(split::gradients_remark(learning, &placed(most), most));
+        remarks.extend(split::memory_remarks(experiment, plan, self.memory_limit, most, placed));
         remarks
     }
 }

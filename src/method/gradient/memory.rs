@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::GrowingSum;
 use crate::network::{Below, Piece};
 
 /// What is kept for each parameter, beside itself and its gradient.
@@ -24,7 +23,7 @@ pub struct Keeps {
 pub struct Holding {
     /// Parameters: the steps' and the passes', with weights turned around.
     pub parameters: usize,
-    /// Gradients of micro-batches and their sums.
+    /// Gradients of micro-batches, and their sums over micro-batches and workers.
     pub gradients: usize,
     /// What a step needs and what it remembers.
     pub optimizer: usize,
@@ -51,15 +50,9 @@ fn of_stage(piece: &Piece) -> [usize; 3] {
 }
 
 impl Holding {
-    /// Of a part through which at most `in_flight` of `micros` micro-batches of `samples` samples
-    /// are on their way at once.
-    pub fn of(
-        piece: &Piece,
-        keeps: Keeps,
-        in_flight: usize,
-        micros: usize,
-        samples: usize,
-    ) -> Self {
+    /// Of a part through which at most `in_flight` micro-batches of `samples` samples are on their
+    /// way at once, and of whose gradients at most `sums` are held in single precision.
+    pub fn of(piece: &Piece, keeps: Keeps, in_flight: usize, sums: usize, samples: usize) -> Self {
         let Keeps { number, remembered, slots, has_products } = keeps;
         let parameters = piece.parameters();
         let [kept, flying, passing] = of_stage(piece);
@@ -72,7 +65,7 @@ impl Holding {
         };
         Holding {
             parameters: number * (kept - parameters) + products + stepped + 4 * parameters,
-            gradients: number * parameters + 4 * parameters * GrowingSum::<()>::most(micros),
+            gradients: number * parameters + 4 * parameters * sums,
             optimizer,
             activations: number * samples * (in_flight * flying + passing),
         }

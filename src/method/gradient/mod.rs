@@ -14,6 +14,7 @@
 //! | `asynchronous/` | workers that do not wait for each other |
 //! | `sandblaster/` | large batches, curvature, vectors that are split over the ranks |
 //! | `parted.rs` | methods whose ranks hold parts of the network; `part.rs`: the parts; `memory.rs`: what they take |
+//! | `grid.rs` | workers and parts on ranks; `groups.rs`: sums over groups of ranks; `parcels.rs`: what crosses at once |
 //! | `timetable.rs` | who does what in a pipeline, and when anything crosses |
 //! | others | one file a method |
 
@@ -24,9 +25,12 @@ mod bmuf;
 pub mod compression;
 mod descent;
 mod diloco;
+mod grid;
+mod groups;
 mod memory;
 pub mod merge;
 mod order;
+mod parcels;
 mod part;
 mod parted;
 mod pipeline;
@@ -47,9 +51,10 @@ pub use averaging::Averaging;
 pub use bmuf::Bmuf;
 pub use descent::{Descent, Memory, Pace, Rule, length};
 pub use diloco::Diloco;
+pub use grid::{Grid, distinct};
 pub use memory::{Holding, Keeps};
 pub use order::SampleOrder;
-pub use part::{Part, Parts};
+pub use part::{Part, Parts, Spread};
 pub use parted::{Parted, PartedSettings, Passed, Passes};
 pub use pipeline::{Pipeline, balanced};
 pub use ppo::{Parameters, PpoSettings, PpoShard};

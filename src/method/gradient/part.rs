@@ -1,6 +1,8 @@
 //! The parts of a network on the ranks that hold them.
 
 use super::Descent;
+use super::grid::distinct;
+use super::groups::{Group, sums_of_groups};
 use crate::arithmetic::Tally;
 use crate::comm::{CommError, broadcast_vec};
 use crate::method::{MethodError, MethodState, Rank};
@@ -18,10 +20,44 @@ pub struct Part {
     pub descent: Descent,
 }
 
-/// All parts of a network; this rank has some of them. Class A.
+/// A part, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spread {
+    /// What it is of the network.
+    pub piece: Piece,
+    /// For each worker, the ranks that compute its gradient of the part.
+    pub ranks: Vec<Vec<usize>>,
+}
+
+impl Spread {
+    /// The rank that speaks for the part: the first one's of the first worker.
+    pub fn speaker(&self) -> usize {
+        self.ranks[0][0]
+    }
+
+    /// All ranks that hold it, in order.
+    pub fn holders(&self) -> Vec<usize> {
+        distinct(self.ranks.iter().flatten().copied())
+    }
+
+    /// The sum of the workers' gradients of it.
+    pub fn group(&self) -> Group {
+        let (terms, holders) = (self.ranks.clone(), self.holders());
+        Group { length: self.piece.parameters(), terms, holders }
+    }
+
+    /// The workers that have it on a rank, in order.
+    pub fn workers(&self, rank: usize) -> impl Iterator<Item = usize> {
+        let has_it = move |(_, ranks): &(usize, &Vec<usize>)| ranks.contains(&rank);
+        self.ranks.iter().enumerate().filter(has_it).map(|(worker, _)| worker)
+    }
+}
+
+/// All parts of a network; this rank has some of them, each once, for all its workers that have it.
+/// Class A.
 pub struct Parts {
-    /// Each part, and the rank that speaks for it: the only one that has it, or the first.
-    pub all: Vec<(Piece, usize)>,
+    /// Each part.
+    pub all: Vec<Spread>,
     /// Those on this rank, by their numbers.
     pub mine: Vec<Part>,
 }
@@ -29,12 +65,12 @@ pub struct Parts {
 impl Parts {
     /// P, of the whole network.
     pub fn parameters(&self) -> usize {
-        self.all.iter().map(|(piece, _)| piece.parameters()).sum()
+        self.all.iter().map(|spread| spread.piece.parameters()).sum()
     }
 
     /// Whether this rank speaks for a part.
     fn speaks(&self, rank: &Rank<'_>, part: &Part) -> bool {
-        self.all[part.number].1 == rank.comm.rank()
+        self.all[part.number].speaker() == rank.comm.rank()
     }
 
     /// Gives every stage its part of theta.
@@ -43,6 +79,26 @@ impl Parts {
     /// If a number has no place in the stages' format.
     pub fn load(&mut self) -> Result<(), Diverged> {
         self.mine.iter_mut().try_for_each(|part| part.stage.take(part.descent.theta()))
+    }
+
+    /// The gradients of this rank's parts, summed over workers in the order of the tree, of which
+    /// this rank has those of its own workers in worker order. Seconds of exchanging are added to
+    /// `exchanging`. Every rank that holds a part is to call it.
+    ///
+    /// # Errors
+    /// If a rank fails.
+    pub fn merge(
+        &self,
+        rank: &Rank<'_>,
+        mine: Vec<Vec<Vec<f32>>>,
+        exchanging: &mut f64,
+    ) -> Result<Vec<Vec<f32>>, CommError> {
+        let groups: Vec<Group> =
+            self.mine.iter().map(|part| self.all[part.number].group()).collect();
+        // As `synchronous` adds up workers' gradients, in the format of theta's steps.
+        let add =
+            |part: usize, sum: &mut [f32], more: &[f32]| self.mine[part].descent.add(sum, more);
+        sums_of_groups(rank, &groups, mine, &add, exchanging)
     }
 
     /// Takes a step down the gradients of this rank's parts, sums over `samples` samples. What is
@@ -74,8 +130,8 @@ impl Parts {
     /// If a rank fails.
     pub fn gather(&self, rank: &Rank<'_>, mine: &[&[f32]]) -> Result<Vec<f32>, CommError> {
         let mut counts = vec![0; rank.comm.size()];
-        for (piece, owner) in &self.all {
-            counts[*owner] += 4 * piece.parameters();
+        for spread in &self.all {
+            counts[spread.speaker()] += 4 * spread.piece.parameters();
         }
         let spoken = self.mine.iter().zip(mine).filter(|(part, _)| self.speaks(rank, part));
         let words = spoken.flat_map(|(_, vector)| vector.iter());
@@ -87,9 +143,10 @@ impl Parts {
             starts[owner] = starts[owner - 1] + counts[owner - 1];
         }
         let mut whole = vec![0.0; self.parameters()];
-        for (piece, owner) in &self.all {
-            let bytes = &all[starts[*owner]..][..4 * piece.parameters()];
-            starts[*owner] += bytes.len();
+        for spread in &self.all {
+            let (piece, speaker) = (&spread.piece, spread.speaker());
+            let bytes = &all[starts[speaker]..][..4 * piece.parameters()];
+            starts[speaker] += bytes.len();
             let words: Vec<f32> =
                 bytes.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect();
             piece.paste(&words, &mut whole);

@@ -4,15 +4,16 @@
 //! the end of a row, for evaluations, norms and checkpoints, vectors as long as theta are gathered,
 //! and let go before the next update.
 //!
-//! The batches are those of one worker of `synchronous`, so are their micro-batches and the order in
-//! which gradients of micro-batches are added up.
+//! Workers share a batch as those of `synchronous` do; so are their micro-batches, and the order in
+//! which gradients of micro-batches and of workers are added up. Every rank that holds a part takes
+//! the same steps with it.
 
 use std::time::Instant;
 
-use super::part::Parts;
+use super::part::{Part, Parts};
 use super::row::{PULSE, end_of_row};
 use super::together::sent_by_others;
-use super::{Pace, SampleOrder, SampleSettings, length};
+use super::{GrowingSum, Pace, SampleOrder, SampleSettings, length, tree_sum};
 use crate::comm::{CommError, all_gather_equal};
 use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank};
 use crate::network::Diverged;
@@ -35,10 +36,11 @@ pub struct PartedSettings {
 /// What passes of a batch come to on one rank.
 #[derive(Clone, Debug, Default)]
 pub struct Passed {
-    /// The gradient of each of the rank's parts, summed over the batch.
-    pub gradients: Vec<Vec<f32>>,
-    /// The samples' losses added up, on the rank that judges.
-    pub loss: f64,
+    /// The gradients of each of the rank's parts, summed over the samples of a worker: of those
+    /// workers that have the part here, in order.
+    pub gradients: Vec<Vec<Vec<f32>>>,
+    /// By worker, its samples' losses added up, on the rank that judges it.
+    pub losses: Vec<f64>,
     /// Seconds of computing.
     pub busy: f64,
     /// Seconds of exchanging, waiting included.
@@ -47,7 +49,8 @@ pub struct Passed {
 
 /// How a batch goes through the parts.
 pub trait Passes {
-    /// The gradients of some samples by this rank's parts, which are loaded. Collective.
+    /// The gradients of some samples, which the workers share, by this rank's parts, which are
+    /// loaded. All ranks are to call it.
     ///
     /// Where a number becomes NaN or infinite, `fault` says so afterwards. From there on, or if it
     /// did before, this rank computes nothing more and sends zeros, so that nobody waits for it; the
@@ -63,43 +66,60 @@ pub trait Passes {
         fault: &mut Option<Diverged>,
     ) -> Result<Passed, CommError>;
 
-    /// The rank that knows the loss.
-    fn judge(&self, ranks: usize) -> usize;
+    /// The rank that knows a worker's loss.
+    fn judge(&self, worker: usize) -> usize;
+}
+
+/// The gradients of a rank's parts, of each worker that has the part there, from their sums by part
+/// and worker; zeros where a worker had no samples or a fault came before.
+pub(super) fn finished(
+    rank: usize,
+    parts: &Parts,
+    sums: Vec<Vec<GrowingSum<Vec<f32>>>>,
+) -> Vec<Vec<Vec<f32>>> {
+    let of_part = |(part, sums): (&Part, Vec<GrowingSum<Vec<f32>>>)| {
+        let add = |sum: &mut Vec<f32>, more: Vec<f32>| part.stage.add(sum, &more);
+        let nothing = || vec![0.0; part.piece.parameters()];
+        let mut sums: Vec<Option<GrowingSum<_>>> = sums.into_iter().map(Some).collect();
+        let mut of = |worker: usize| sums[worker].take().and_then(|sum| sum.finish(&add));
+        let workers = parts.all[part.number].workers(rank);
+        workers.map(|worker| of(worker).unwrap_or_else(nothing)).collect()
+    };
+    parts.mine.iter().zip(sums).map(of_part).collect()
 }
 
 /// What the ranks count for a row.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Counts {
-    loss: f64,
+    /// By worker.
+    losses: Vec<f64>,
     busy: f64,
     passing: f64,
     lost: u64,
     attempted: u64,
 }
 
-const COUNTS_BYTES: usize = 40;
-
 impl Counts {
-    fn to_bytes(self) -> [u8; COUNTS_BYTES] {
-        let Counts { loss, busy, passing, lost, attempted } = self;
-        let words = [loss.to_bits(), busy.to_bits(), passing.to_bits(), lost, attempted];
-        let mut bytes = [0; COUNTS_BYTES];
-        for (to, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
-            *to = word.to_le_bytes();
-        }
-        bytes
+    fn of(workers: usize) -> Self {
+        Counts { losses: vec![0.0; workers], ..Counts::default() }
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let Counts { losses, busy, passing, lost, attempted } = self;
+        let first = [busy.to_bits(), passing.to_bits(), *lost, *attempted];
+        let words = first.into_iter().chain(losses.iter().map(|loss| loss.to_bits()));
+        words.flat_map(u64::to_le_bytes).collect()
     }
 
     fn from_bytes(bytes: &[u8]) -> Self {
-        let word = |place: usize| {
-            bytes.as_chunks::<8>().0.get(place).map_or(0, |word| u64::from_le_bytes(*word))
-        };
+        let mut words = bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
+        let mut word = || words.next().unwrap_or_default();
         Counts {
-            loss: f64::from_bits(word(0)),
-            busy: f64::from_bits(word(1)),
-            passing: f64::from_bits(word(2)),
-            lost: word(3),
-            attempted: word(4),
+            busy: f64::from_bits(word()),
+            passing: f64::from_bits(word()),
+            lost: word(),
+            attempted: word(),
+            losses: words.map(f64::from_bits).collect(),
         }
     }
 }
@@ -150,6 +170,7 @@ impl Parted {
         theta: Vec<f32>,
     ) -> Self {
         let order = SampleOrder::new(settings.samples.seed, settings.samples.data.training.len());
+        let counts = Counts::of(settings.samples.workers);
         let mut parted = Parted {
             settings,
             parts,
@@ -159,7 +180,7 @@ impl Parted {
             theta,
             statistics: Statistics::default(),
             row: Interval::default(),
-            counts: Counts::default(),
+            counts,
             sent: 0,
         };
         parted.round();
@@ -182,10 +203,14 @@ impl Parted {
         let chosen = &self.order.of_epoch(self.updates / samples.batches())[places];
         let learning_rate = self.settings.pace.at(self.updates);
         let mut fault = self.parts.load().err();
-        let passed = self.passes.pass(rank, &mut self.parts, chosen, &mut fault)?;
+        let mut passed = self.passes.pass(rank, &mut self.parts, chosen, &mut fault)?;
+        let (began, elsewhere) = (Instant::now(), passed.exchanging);
+        let gradients = std::mem::take(&mut passed.gradients);
+        let gradients = self.parts.merge(rank, gradients, &mut passed.exchanging)?;
+        passed.busy += (began.elapsed().as_secs_f64() - (passed.exchanging - elsewhere)).max(0.0);
         let began = Instant::now();
         let stepped = match fault {
-            None => self.parts.step(rank, &passed.gradients, count),
+            None => self.parts.step(rank, &gradients, count),
             Some(fault) => Err(fault),
         };
         // All ranks come to the same end.
@@ -195,7 +220,7 @@ impl Parted {
         let tally = stepped.unwrap_or_default();
         self.updates += 1;
         let counts = &mut self.counts;
-        counts.loss += passed.loss;
+        counts.losses.iter_mut().zip(&passed.losses).for_each(|(sum, loss)| *sum += loss);
         counts.lost += tally.lost;
         counts.attempted += tally.attempted;
         if !self.parts.mine.is_empty() {
@@ -208,13 +233,14 @@ impl Parted {
         row.learning_rate = Some(learning_rate);
         row.update_seconds += began.elapsed().as_secs_f64() + passed.busy;
         row.communicate_seconds += if rank.comm.size() > 1 { passed.exchanging } else { 0.0 };
-        Ok((passed.gradients, count))
+        Ok((gradients, count))
     }
 
     /// What all ranks have counted together. Collective.
     fn counted(&self, rank: &Rank<'_>) -> Result<Counts, CommError> {
-        let all = all_gather_equal(rank.comm, &self.counts.to_bytes())?;
-        let each: Vec<Counts> = all.chunks(COUNTS_BYTES).map(Counts::from_bytes).collect();
+        let mine = self.counts.to_bytes();
+        let all = all_gather_equal(rank.comm, &mine)?;
+        let each: Vec<Counts> = all.chunks(mine.len()).map(Counts::from_bytes).collect();
         let mut sum = Counts::default();
         for counts in &each {
             sum.busy += counts.busy;
@@ -222,7 +248,9 @@ impl Parted {
             sum.lost += counts.lost;
             sum.attempted += counts.attempted;
         }
-        Ok(Counts { loss: each[self.passes.judge(each.len())].loss, ..sum })
+        let loss = |worker| each[self.passes.judge(worker)].losses[worker];
+        sum.losses = (0..self.counts.losses.len()).map(loss).collect();
+        Ok(sum)
     }
 }
 
@@ -249,16 +277,20 @@ impl Method for Parted {
             self.parts.mine.iter().map(|part| part.descent.theta().to_vec()).collect();
         let (gradients, samples) = self.update(rank)?;
         let counts = self.counted(rank)?;
-        self.counts = Counts::default();
+        self.counts = Counts::of(counts.losses.len());
         let mut row = std::mem::take(&mut self.row);
         let slices = |vectors: &[Vec<f32>]| -> Result<f64, CommError> {
             let mine: Vec<&[f32]> = vectors.iter().map(Vec::as_slice).collect();
             Ok(length(&self.parts.gather(rank, &mine)?))
         };
-        row.loss = (row.samples > 0).then(|| counts.loss / row.samples as f64);
+        let loss =
+            tree_sum(counts.losses.len(), &mut |worker| counts.losses[worker], &|sum, more| {
+                *sum += more;
+            });
+        row.loss = (row.samples > 0).then(|| loss / row.samples as f64);
         (row.lost_updates, row.attempted_updates) = (Some(counts.lost), Some(counts.attempted));
         row.gradient_norm = Some(slices(&gradients)? / samples as f64);
-        let moved = |(part, before): (&super::Part, &Vec<f32>)| -> Vec<f32> {
+        let moved = |(part, before): (&Part, &Vec<f32>)| -> Vec<f32> {
             part.descent.theta().iter().zip(before).map(|(after, before)| after - before).collect()
         };
         let steps: Vec<Vec<f32>> = self.parts.mine.iter().zip(&before).map(moved).collect();
@@ -289,11 +321,11 @@ impl Method for Parted {
     fn save(&self, rank: &Rank<'_>) -> Result<Option<MethodState>, MethodError> {
         let mut state = MethodState::default();
         self.parts.save(rank, &mut state)?;
-        let Counts { loss, lost, attempted, .. } = self.counted(rank)?;
+        let Counts { losses, lost, attempted, .. } = self.counted(rank)?;
+        state.doubles.push(("row.losses".into(), losses));
         for (name, number) in [
             ("row.updates", self.row.updates.to_string()),
             ("row.samples", self.row.samples.to_string()),
-            ("row.loss", format!("{loss:?}")),
             ("row.lost", lost.to_string()),
             ("row.attempted", attempted.to_string()),
         ] {
@@ -311,8 +343,9 @@ impl Method for Parted {
             samples: state.whole_number("row.samples")?,
             ..Interval::default()
         };
-        self.counts = Counts { loss: state.real_number("row.loss")?, ..Counts::default() };
-        // Whole numbers are added up over ranks; the loss is that of one.
+        let losses = state.double("row.losses", self.counts.losses.len())?.to_vec();
+        self.counts = Counts { losses, ..Counts::default() };
+        // Whole numbers are added up over ranks; a worker's loss is that of one.
         if rank.comm.rank() == 0 {
             self.counts.lost = state.whole_number("row.lost")?;
             self.counts.attempted = state.whole_number("row.attempted")?;

@@ -3,20 +3,23 @@
 //! <https://arxiv.org/abs/2006.09503>).
 //!
 //! All micro-batches of a batch go through the same parameters, and their gradients are added up in
-//! the order of `synchronous`. So a step has its bits, whatever the numbers of stages and ranks and
-//! the schedule.
+//! the order of `synchronous`. So a step has its bits with as many workers, whatever the numbers of
+//! stages and ranks and the schedule.
 //!
 //! Activations go up from stage to stage and derivatives by the sums of the layer below go down;
-//! nothing else crosses within a batch. When, is in `timetable.rs`.
+//! when, is in `timetable.rs`. Then workers' gradients of a stage are added up over the ranks that
+//! hold it (`groups.rs`).
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::parcels::Parcels;
 use super::part::Parts;
-use super::parted::{Passed, Passes};
-use super::{Action, GrowingSum, Pass, Schedule, Timetable};
+use super::parted::{Passed, Passes, finished};
+use super::samples::micro_batches_by_worker;
+use super::{Action, Grid, GrowingSum, Pass, Schedule, Timetable};
 use crate::comm::CommError;
 use crate::dataset::DataSet;
 use crate::method::Rank;
@@ -58,24 +61,31 @@ pub fn balanced(costs: &[usize], stages: usize) -> Vec<Range<usize>> {
 /// Passes through stages.
 pub struct Pipeline {
     schedule: Schedule,
-    stages: usize,
+    grid: Grid,
     data: Arc<DataSet>,
     microbatch: usize,
-    /// Timetables by the number of micro-batches; the last batch of an epoch may have fewer.
-    tables: BTreeMap<usize, Timetable>,
+    /// Timetables by the workers' numbers of micro-batches; the last batch of an epoch may be smaller.
+    tables: BTreeMap<Vec<usize>, Timetable>,
 }
 
 impl Pipeline {
-    /// Micro-batches of `microbatch` samples, 0 for the whole batch, through `stages` stages.
-    pub fn new(schedule: Schedule, stages: usize, data: Arc<DataSet>, microbatch: usize) -> Self {
-        Pipeline { schedule, stages, data, microbatch, tables: BTreeMap::new() }
+    /// Micro-batches of `microbatch` samples, 0 for all of a worker, through the workers' stages.
+    pub fn new(schedule: Schedule, grid: Grid, data: Arc<DataSet>, microbatch: usize) -> Self {
+        Pipeline { schedule, grid, data, microbatch, tables: BTreeMap::new() }
     }
 }
 
-/// Numbers of the result of a pass, for a micro-batch of so many samples.
-fn size(parts: &Parts, pass: Pass, samples: usize) -> usize {
-    let (piece, _) = &parts.all[pass.stage];
-    samples * if pass.is_forward { piece.outputs() } else { piece.inputs() }
+/// A batch on one rank.
+struct Going<'a> {
+    data: &'a DataSet,
+    parts: &'a mut Parts,
+    /// By worker.
+    micro: Vec<Vec<&'a [u32]>>,
+    /// By part of this rank and worker.
+    sums: Vec<Vec<GrowingSum<Vec<f32>>>>,
+    /// Results that somebody on this rank, or another, waits for.
+    results: BTreeMap<Pass, Vec<f32>>,
+    losses: Vec<f64>,
 }
 
 impl Passes for Pipeline {
@@ -86,129 +96,116 @@ impl Passes for Pipeline {
         chosen: &[u32],
         fault: &mut Option<Diverged>,
     ) -> Result<Passed, CommError> {
-        let (this, ranks) = (rank.comm.rank(), rank.comm.size());
-        let each = if self.microbatch == 0 { chosen.len() } else { self.microbatch };
-        let micro: Vec<&[u32]> = chosen.chunks(each.max(1)).collect();
-        let (schedule, stages) = (self.schedule, self.stages);
-        let table = self
-            .tables
-            .entry(micro.len())
-            .or_insert_with(|| Timetable::new(schedule, stages, ranks, micro.len()));
-        let mut sums: Vec<GrowingSum<Vec<f32>>> =
-            parts.mine.iter().map(|_| GrowingSum::default()).collect();
-        // Results that somebody on this rank, or another, waits for.
-        let mut results: BTreeMap<Pass, Vec<f32>> = BTreeMap::new();
+        let this = rank.comm.rank();
+        let (schedule, grid) = (self.schedule, self.grid);
+        let micro = micro_batches_by_worker(chosen, grid.workers, self.microbatch);
+        let micros: Vec<usize> = micro.iter().map(Vec::len).collect();
+        let new = |micros: &Vec<usize>| Timetable::new(schedule, grid, micros);
+        let table = self.tables.entry(micros).or_insert_with_key(new);
+        let each = || (0..grid.workers).map(|_| GrowingSum::default()).collect();
+        let sums = parts.mine.iter().map(|_| each()).collect();
+        let (results, losses) = (BTreeMap::new(), vec![0.0; grid.workers]);
+        let mut going = Going { data: &self.data, parts, micro, sums, results, losses };
         let mut passed = Passed::default();
         for action in &table.programs[this] {
-            let began = Instant::now();
             match action {
                 Action::Pass(pass) => {
-                    let mut through = || {
-                        let chosen = micro[pass.micro];
-                        one_pass(&self.data, parts, &mut sums, &mut results, *pass, chosen)
-                    };
+                    let began = Instant::now();
                     if fault.is_none() {
-                        match through() {
-                            Ok(loss) => passed.loss += loss,
-                            Err(diverged) => *fault = Some(diverged),
-                        }
+                        *fault = going.through(*pass).err();
                     }
                     passed.busy += began.elapsed().as_secs_f64();
                 }
                 Action::Exchange { outgoing, incoming } => {
-                    exchange(rank, parts, &mut results, outgoing, incoming, &micro)?;
-                    passed.exchanging += began.elapsed().as_secs_f64();
+                    going.exchange(rank, outgoing, incoming, &mut passed.exchanging)?;
                 }
             }
         }
         let began = Instant::now();
-        for (part, sum) in parts.mine.iter().zip(sums) {
-            let add = |sum: &mut Vec<f32>, more: Vec<f32>| part.stage.add(sum, &more);
-            passed.gradients.push(sum.finish(&add).unwrap_or_default());
-        }
+        let Going { parts, sums, losses, .. } = going;
+        passed.losses = losses;
+        passed.gradients = finished(this, parts, sums);
         passed.busy += began.elapsed().as_secs_f64();
         Ok(passed)
     }
 
-    fn judge(&self, ranks: usize) -> usize {
+    fn judge(&self, worker: usize) -> usize {
         // The last stage's.
-        (self.stages - 1) % ranks
+        self.grid.rank(worker, self.grid.parts - 1)
     }
 }
 
-/// One pass through a stage of this rank. Returns the loss, of the last stage's way forward.
-fn one_pass(
-    data: &DataSet,
-    parts: &mut Parts,
-    sums: &mut [GrowingSum<Vec<f32>>],
-    results: &mut BTreeMap<Pass, Vec<f32>>,
-    pass: Pass,
-    chosen: &[u32],
-) -> Result<f64, Diverged> {
-    let stages = parts.all.len();
-    let is_last = pass.stage + 1 == stages;
-    let place = parts.mine.iter().position(|part| part.number == pass.stage);
-    let place = place.expect("a rank's program is of its own stages");
-    let part = &mut parts.mine[place];
-    let samples = || chosen.iter().map(|&sample| sample as usize);
-    if pass.is_forward {
-        let outputs = match pass.stage.checked_sub(1) {
-            None => {
-                let inputs: Vec<&[u8]> = samples().map(|s| data.training.input(s)).collect();
-                part.stage.forward(pass.micro, Inputs::Samples(&inputs))?
+impl Going<'_> {
+    /// Numbers of the result of a pass.
+    fn size(&self, pass: Pass) -> usize {
+        let piece = &self.parts.all[pass.stage].piece;
+        let samples = self.micro[pass.worker][pass.micro].len();
+        samples * if pass.is_forward { piece.outputs() } else { piece.inputs() }
+    }
+
+    /// One pass through a stage of this rank.
+    fn through(&mut self, pass: Pass) -> Result<(), Diverged> {
+        let Going { data, parts, micro, sums, results, losses } = self;
+        let is_last = pass.stage + 1 == parts.all.len();
+        let place = parts.mine.iter().position(|part| part.number == pass.stage);
+        let place = place.expect("a rank's program is of its own stages");
+        let part = &mut parts.mine[place];
+        // Workers' micro-batches are on their way together.
+        let number = pass.micro * micro.len() + pass.worker;
+        let chosen = micro[pass.worker][pass.micro];
+        let samples = || chosen.iter().map(|&sample| sample as usize);
+        if pass.is_forward {
+            let outputs = match pass.stage.checked_sub(1) {
+                None => {
+                    let inputs: Vec<&[u8]> = samples().map(|s| data.training.input(s)).collect();
+                    part.stage.forward(number, Inputs::Samples(&inputs))?
+                }
+                Some(stage) => {
+                    let below = results.remove(&Pass { stage, ..pass }).unwrap_or_default();
+                    part.stage.forward(number, Inputs::Numbers(&below))?
+                }
+            };
+            if is_last {
+                let labels: Vec<u8> = samples().map(|s| data.training.label(s)).collect();
+                losses[pass.worker] += part.stage.judge(number, &labels)?.loss;
+            } else {
+                results.insert(pass, outputs);
             }
-            Some(stage) => {
-                let below = results.remove(&Pass { stage, ..pass }).unwrap_or_default();
-                part.stage.forward(pass.micro, Inputs::Numbers(&below))?
-            }
-        };
-        if is_last {
-            let labels: Vec<u8> = samples().map(|sample| data.training.label(sample)).collect();
-            return Ok(part.stage.judge(pass.micro, &labels)?.loss);
+            return Ok(());
         }
-        results.insert(pass, outputs);
-        return Ok(0.0);
+        let above = results.remove(&Pass { stage: pass.stage + 1, ..pass });
+        let down = part.stage.backward(number, above.as_deref())?;
+        let gradient = part.stage.gradient();
+        let add = |sum: &mut Vec<f32>, more: Vec<f32>| part.stage.add(sum, &more);
+        sums[place][pass.worker].push(gradient, &add);
+        if pass.stage > 0 {
+            results.insert(pass, down);
+        }
+        Ok(())
     }
-    let above = results.remove(&Pass { stage: pass.stage + 1, ..pass });
-    let down = part.stage.backward(pass.micro, above.as_deref())?;
-    let gradient = part.stage.gradient();
-    sums[place].push(gradient, &|sum: &mut Vec<f32>, more| part.stage.add(sum, &more));
-    if pass.stage > 0 {
-        results.insert(pass, down);
-    }
-    Ok(0.0)
-}
 
-/// What crosses at one moment.
-fn exchange(
-    rank: &Rank<'_>,
-    parts: &Parts,
-    results: &mut BTreeMap<Pass, Vec<f32>>,
-    outgoing: &[(usize, Pass)],
-    incoming: &[(usize, Pass)],
-    micro: &[&[u32]],
-) -> Result<(), CommError> {
-    let sent: Vec<(usize, Vec<u8>)> = outgoing
-        .iter()
-        .map(|(to, pass)| {
-            // Zeros, if a fault came before.
-            let nothing = || vec![0.0; size(parts, *pass, micro[pass.micro].len())];
-            let words = results.remove(pass).unwrap_or_else(nothing);
-            (*to, words.iter().flat_map(|word| word.to_le_bytes()).collect())
-        })
-        .collect();
-    let sent: Vec<(usize, &[u8])> = sent.iter().map(|(to, b)| (*to, b.as_slice())).collect();
-    let room = |pass: &Pass| vec![0_u8; 4 * size(parts, *pass, micro[pass.micro].len())];
-    let mut rooms: Vec<(usize, Vec<u8>)> =
-        incoming.iter().map(|(from, pass)| (*from, room(pass))).collect();
-    let mut taken: Vec<(usize, &mut [u8])> =
-        rooms.iter_mut().map(|(from, room)| (*from, room.as_mut_slice())).collect();
-    rank.comm.exchange(&sent, &mut taken)?;
-    for ((_, pass), (_, bytes)) in incoming.iter().zip(&rooms) {
-        let words = bytes.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word));
-        results.insert(*pass, words.collect());
+    /// What crosses at one moment.
+    fn exchange(
+        &mut self,
+        rank: &Rank<'_>,
+        outgoing: &[(usize, Pass)],
+        incoming: &[(usize, Pass)],
+        exchanging: &mut f64,
+    ) -> Result<(), CommError> {
+        let mut parcels = Parcels::default();
+        for (to, pass) in outgoing {
+            match self.results.remove(pass) {
+                Some(result) => parcels.send(*to, &result),
+                // A fault came before.
+                None => parcels.send(*to, &vec![0.0; self.size(*pass)]),
+            }
+        }
+        for (from, pass) in incoming {
+            parcels.expect(*from, *pass, self.size(*pass));
+        }
+        self.results.extend(parcels.exchange(rank, exchanging)?);
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -97,6 +97,22 @@ impl Learners {
     }
 }
 
+/// A worker's samples in micro-batches of `microbatch` samples, 0 for one of all of them.
+pub fn micro_batches(chosen: &[u32], microbatch: usize) -> Vec<&[u32]> {
+    let each = if microbatch == 0 { chosen.len() } else { microbatch };
+    chosen.chunks(each.max(1)).collect()
+}
+
+/// The micro-batches of every worker, of the samples of a batch that all of them share.
+pub fn micro_batches_by_worker(
+    batch: &[u32],
+    workers: usize,
+    microbatch: usize,
+) -> Vec<Vec<&[u32]>> {
+    let of = |worker| micro_batches(&batch[share(batch.len(), worker, workers)], microbatch);
+    (0..workers).map(of).collect()
+}
+
 /// One worker's share: of every batch of the one shuffle that all workers have, the part with its
 /// number.
 pub struct SampleShard {
@@ -139,12 +155,8 @@ impl Shard for SampleShard {
             return Ok((vec![0.0; theta.len()], 0));
         }
         let chosen = self.order.of_epoch(epoch)[part.clone()].to_vec();
-        let each = match self.settings.microbatch {
-            0 => chosen.len(),
-            microbatch => microbatch.min(chosen.len()),
-        };
         let mut learnt = Learnt::default();
-        let mut micro: Vec<&[u32]> = chosen.chunks(each).collect();
+        let mut micro = micro_batches(&chosen, self.settings.microbatch);
         let results =
             at_once::each(&mut micro, |chosen| self.learners.differentiate(theta, chosen));
         let diverged = |source| MethodError::Diverged { update: self.step, source };

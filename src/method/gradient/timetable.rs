@@ -1,7 +1,7 @@
 //! Who does what in a pipeline, and when anything crosses between ranks.
 //!
-//! A stage's passes are a list, by the schedule's rule. A simulated clock, on which a backward pass
-//! takes twice as long as a forward pass, merges the lists of each rank's stages and gives every
+//! The passes of a worker's stage are a list, by the schedule's rule. A simulated clock, on which a
+//! backward pass takes twice as long as a forward pass, merges the lists of each rank and gives every
 //! parcel the moment at which the pass that made it ended. A rank's program is its passes and
 //! parcels by these moments, parcels first, those of one moment together.
 //!
@@ -10,6 +10,8 @@
 //! on either rank is earlier, and the receives of one moment are posted before its sends.
 
 use std::collections::BTreeMap;
+
+use super::Grid;
 
 /// The order of a stage's passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +40,12 @@ impl Schedule {
         }
     }
 
-    /// The passes of stage `stage` of `stages`, in order.
-    pub fn passes(self, stage: usize, stages: usize, micros: usize) -> Vec<Pass> {
+    /// The passes of stage `stage` of `stages` of a worker with `micros` micro-batches, in order.
+    pub fn passes(self, worker: usize, stage: usize, stages: usize, micros: usize) -> Vec<Pass> {
         // Those that have gone forward before the first goes back.
         let ahead = self.in_flight(stage, stages, micros);
-        let forward = |micro| Pass { stage, micro, is_forward: true };
-        let backward = |micro| Pass { stage, micro, is_forward: false };
+        let forward = |micro| Pass { worker, stage, micro, is_forward: true };
+        let backward = |micro| Pass { worker, stage, micro, is_forward: false };
         let mut passes: Vec<Pass> = (0..ahead).map(forward).collect();
         for micro in 0..micros {
             passes.push(backward(micro));
@@ -58,9 +60,11 @@ impl Schedule {
 /// A micro-batch's way through one stage, forward or back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pass {
+    /// The worker whose micro-batch it is.
+    pub worker: usize,
     /// The stage.
     pub stage: usize,
-    /// The micro-batch.
+    /// The micro-batch among its worker's.
     pub micro: usize,
     /// Whether it goes forward.
     pub is_forward: bool,
@@ -114,24 +118,23 @@ pub struct Timetable {
 }
 
 impl Timetable {
-    /// For `stages` stages of which stage s is on rank s mod `ranks`, and `micros` micro-batches.
+    /// For workers and stages on the ranks of `grid`, and so many micro-batches of each worker.
     ///
     /// # Panics
-    /// If there are none of these.
-    pub fn new(schedule: Schedule, stages: usize, ranks: usize, micros: usize) -> Self {
-        assert!(stages > 0 && ranks > 0 && micros > 0, "stages, ranks and micro-batches");
-        let started = starts(schedule, stages, ranks, micros);
-        let on = |pass: &Pass| pass.stage % ranks;
+    /// If there are no stages, or not as many workers as told.
+    pub fn new(schedule: Schedule, grid: Grid, micros: &[usize]) -> Self {
+        assert!(grid.parts > 0 && micros.len() == grid.workers, "stages, and all workers");
+        let started = starts(schedule, grid, micros);
+        let on = |pass: &Pass| grid.rank(pass.worker, pass.stage);
         // By moment, parcels before passes.
-        let mut lines: Vec<BTreeMap<(u64, bool), Action>> = vec![BTreeMap::new(); ranks];
+        let mut lines: Vec<BTreeMap<(u64, bool), Action>> = vec![BTreeMap::new(); grid.ranks];
         let mut length = 0;
         for (&pass, &start) in &started {
             let end = start + pass.takes();
             length = length.max(end);
             lines[on(&pass)].insert((start, true), Action::Pass(pass));
-            let Some(next) = pass.feeds(stages).filter(|next| on(next) != on(&pass)) else {
-                continue;
-            };
+            let next = pass.feeds(grid.parts).filter(|next| on(next) != on(&pass));
+            let Some(next) = next else { continue };
             for (rank, other, is_sent) in
                 [(on(&pass), on(&next), true), (on(&next), on(&pass), false)]
             {
@@ -162,26 +165,31 @@ impl Timetable {
 }
 
 /// When each pass starts: a rank does what is ready first, back before forward.
-fn starts(schedule: Schedule, stages: usize, ranks: usize, micros: usize) -> BTreeMap<Pass, u64> {
-    let mut lists: Vec<_> = (0..stages)
-        .map(|stage| schedule.passes(stage, stages, micros).into_iter().peekable())
-        .collect();
+fn starts(schedule: Schedule, grid: Grid, micros: &[usize]) -> BTreeMap<Pass, u64> {
+    let stages = grid.parts;
+    let list = |worker| {
+        let of = move |stage| schedule.passes(worker, stage, stages, micros[worker]);
+        (0..stages).map(of)
+    };
+    let mut lists: Vec<_> =
+        (0..grid.workers).flat_map(list).map(|list| list.into_iter().peekable()).collect();
     let mut started: BTreeMap<Pass, u64> = BTreeMap::new();
-    let mut free = vec![0; ranks];
-    while started.len() < 2 * stages * micros {
+    let mut free = vec![0; grid.ranks];
+    while started.len() < 2 * stages * micros.iter().sum::<usize>() {
         // Of all passes that could be next, the one that can start first.
         let ready = |pass: &Pass| match pass.needs(stages) {
             None => Some(0),
             Some(needed) => started.get(&needed).map(|start| start + needed.takes()),
         };
-        let next = (0..stages).filter_map(|stage| {
-            let pass = *lists[stage].peek()?;
-            let start = ready(&pass)?.max(free[stage % ranks]);
-            Some((start, pass.is_forward, pass.micro, pass.stage))
+        let next = lists.iter_mut().filter_map(|list| {
+            let pass = *list.peek()?;
+            let start = ready(&pass)?.max(free[grid.rank(pass.worker, pass.stage)]);
+            Some((start, pass.is_forward, pass.micro, pass.worker, pass.stage))
         });
-        let (start, .., stage) = next.min().expect("some pass is ready, for lists have no cycle");
-        let pass = lists[stage].next().expect("it was seen");
-        free[stage % ranks] = start + pass.takes();
+        let (start, _, _, worker, stage) =
+            next.min().expect("some pass is ready, for lists have no cycle");
+        let pass = lists[worker * stages + stage].next().expect("it was seen");
+        free[grid.rank(worker, stage)] = start + pass.takes();
         started.insert(pass, start);
     }
     started
@@ -194,20 +202,34 @@ mod tests {
 
     const BOTH: [Schedule; 2] = [Schedule::Gpipe, Schedule::OneForwardOneBackward];
 
-    fn all() -> impl Iterator<Item = (Schedule, usize, usize, usize)> {
-        BOTH.into_iter().flat_map(|schedule| {
-            (1..7).flat_map(move |stages| {
-                (1..6).flat_map(move |ranks| {
-                    [1, 2, 3, 7, 16].map(|micros| (schedule, stages, ranks, micros))
+    /// One worker with any stages, and several with as many micro-batches each or one more.
+    fn all() -> impl Iterator<Item = (Schedule, Grid, Vec<usize>)> {
+        let one = (1..7).flat_map(|parts| {
+            (1..6).flat_map(move |ranks| {
+                [1, 2, 3, 7, 16].map(|micros| (Grid { workers: 1, parts, ranks }, vec![micros]))
+            })
+        });
+        let several = (2..5).flat_map(|workers| {
+            (1..4).flat_map(move |parts| {
+                (1..10).flat_map(move |ranks| {
+                    [(0, 1), (1, 1), (4, 0)].map(|(micros, more)| {
+                        let micros =
+                            (0..workers).map(|w| if w == 0 { micros + more } else { micros });
+                        (Grid { workers, parts, ranks }, micros.collect())
+                    })
                 })
             })
+        });
+        let grids: Vec<(Grid, Vec<usize>)> = one.chain(several).collect();
+        BOTH.into_iter().flat_map(move |schedule| {
+            grids.clone().into_iter().map(move |(grid, micros)| (schedule, grid, micros))
         })
     }
 
     #[test]
     fn one_forward_one_backward_is_this_order() {
         let words = |stage| {
-            let passes = Schedule::OneForwardOneBackward.passes(stage, 3, 4);
+            let passes = Schedule::OneForwardOneBackward.passes(0, stage, 3, 4);
             let word =
                 |pass: &Pass| format!("{}{}", if pass.is_forward { "F" } else { "B" }, pass.micro);
             passes.iter().map(word).collect::<Vec<_>>().join(" ")
@@ -219,8 +241,8 @@ mod tests {
     /// Runs the programs where an exchange waits until all its ranks are there.
     #[test]
     fn programs_end_even_where_sends_wait_for_their_receives() {
-        for (schedule, stages, ranks, micros) in all() {
-            let table = Timetable::new(schedule, stages, ranks, micros);
+        for (schedule, grid, micros) in all() {
+            let (table, ranks) = (Timetable::new(schedule, grid, &micros), grid.ranks);
             let mut at = vec![0; ranks];
             let mut has: Vec<BTreeSet<Pass>> = vec![BTreeSet::new(); ranks];
             loop {
@@ -228,7 +250,7 @@ mod tests {
                 for rank in 0..ranks {
                     match table.programs[rank].get(at[rank]) {
                         Some(Action::Pass(pass)) => {
-                            let needed = pass.needs(stages);
+                            let needed = pass.needs(grid.parts);
                             assert!(needed.is_none_or(|needed| has[rank].contains(&needed)));
                             has[rank].insert(*pass);
                             at[rank] += 1;
@@ -276,20 +298,20 @@ mod tests {
                 }
             }
             let ends: Vec<usize> = table.programs.iter().map(Vec::len).collect();
-            assert_eq!(at, ends, "{schedule:?}, {stages} stages, {ranks} ranks, {micros}");
+            assert_eq!(at, ends, "{schedule:?}, {grid:?}, {micros:?}");
         }
     }
 
     #[test]
     fn every_pass_is_made_once_and_every_send_has_its_receive() {
-        for (schedule, stages, ranks, micros) in all() {
-            let table = Timetable::new(schedule, stages, ranks, micros);
+        for (schedule, grid, micros) in all() {
+            let table = Timetable::new(schedule, grid, &micros);
             let (mut passes, mut sends, mut receives) = (Vec::new(), Vec::new(), Vec::new());
             for (rank, program) in table.programs.iter().enumerate() {
                 for action in program {
                     match action {
                         Action::Pass(pass) => {
-                            assert_eq!(pass.stage % ranks, rank);
+                            assert_eq!((pass.worker * grid.parts + pass.stage) % grid.ranks, rank);
                             passes.push(*pass);
                         }
                         Action::Exchange { outgoing, incoming } => {
@@ -299,47 +321,55 @@ mod tests {
                     }
                 }
             }
-            let count = passes.len();
-            assert_eq!(count, 2 * stages * micros);
+            let (count, micros) = (passes.len(), micros.iter().sum::<usize>());
+            assert_eq!(count, 2 * grid.parts * micros);
             assert_eq!(passes.into_iter().collect::<BTreeSet<_>>().len(), count);
             sends.sort();
             receives.sort();
             assert_eq!(sends, receives);
-            let crossings = if ranks == 1 { 0 } else { 2 * (stages - 1) * micros };
+            let crossings = if grid.ranks == 1 { 0 } else { 2 * (grid.parts - 1) * micros };
             assert_eq!(sends.len(), crossings, "boundaries are all that is sent");
         }
     }
 
     #[test]
     fn micro_batches_on_their_way_are_as_many_as_said() {
-        for (schedule, stages, ranks, micros) in all() {
-            let table = Timetable::new(schedule, stages, ranks, micros);
-            for stage in 0..stages {
-                let (mut now, mut most) = (0_usize, 0);
-                for action in &table.programs[stage % ranks] {
-                    match action {
-                        Action::Pass(pass) if pass.stage == stage => match pass.is_forward {
-                            true => now += 1,
-                            false => now -= 1,
-                        },
-                        _ => {}
+        for (schedule, grid, micros) in all() {
+            let table = Timetable::new(schedule, grid, &micros);
+            for (worker, &micros) in micros.iter().enumerate() {
+                for stage in 0..grid.parts {
+                    let (mut now, mut most) = (0_usize, 0);
+                    for action in &table.programs[grid.rank(worker, stage)] {
+                        match action {
+                            Action::Pass(pass) if (pass.worker, pass.stage) == (worker, stage) => {
+                                match pass.is_forward {
+                                    true => now += 1,
+                                    false => now -= 1,
+                                }
+                            }
+                            _ => {}
+                        }
+                        most = most.max(now);
                     }
-                    most = most.max(now);
-                }
-                assert_eq!(most, schedule.in_flight(stage, stages, micros));
-                if schedule == Schedule::OneForwardOneBackward {
-                    assert!(most <= stages - stage);
+                    assert_eq!(most, schedule.in_flight(stage, grid.parts, micros));
+                    if schedule == Schedule::OneForwardOneBackward {
+                        assert!(most <= grid.parts - stage);
+                    }
                 }
             }
         }
     }
 
     #[test]
-    fn a_rank_a_stage_idles_for_the_share_of_the_formula() {
-        for (schedule, stages, ranks, micros) in all().filter(|(_, s, r, _)| s == r) {
-            let share = Timetable::new(schedule, stages, ranks, micros).idle_share();
-            let formula = (stages - 1) as f64 / (micros + stages - 1) as f64;
-            assert!((share - formula).abs() < 1e-12, "{schedule:?}, {stages}, {micros}: {share}");
+    fn a_rank_a_stage_of_a_worker_idles_for_the_share_of_the_formula() {
+        let alone = |grid: &Grid| grid.workers * grid.parts == grid.ranks;
+        for (schedule, grid, micros) in all().filter(|(_, grid, _)| alone(grid)) {
+            if micros.iter().any(|count| *count != micros[0]) {
+                continue;
+            }
+            let share = Timetable::new(schedule, grid, &micros).idle_share();
+            let formula = (grid.parts - 1) as f64 / (micros[0] + grid.parts - 1) as f64;
+            assert!((share - formula).abs() < 1e-12, "{schedule:?}, {grid:?}, {micros:?}: {share}");
         }
     }
 }

@@ -21,9 +21,6 @@ pub trait Between: Send {
     /// # Errors
     /// If the loss is NaN or infinite.
     fn judge(&self, labels: &[u8], outputs: &mut [f32]) -> Result<Learnt, Diverged>;
-
-    /// The network's layers.
-    fn layers(&self) -> usize;
 }
 
 struct In<A: Arithmetic> {
@@ -65,10 +62,6 @@ impl<A: Arithmetic> Between for In<A> {
             .ok_or(Diverged { layer: self.layers - 1, tensor: "outputs" })?;
         self.arithmetic.decode(&values, outputs);
         Ok(learnt)
-    }
-
-    fn layers(&self) -> usize {
-        self.layers
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Run<'a> {
     rank: Rank<'a>,
     clock: Clock,
     counters: Counters,
+    /// Bytes that this rank knows to have been sent for the row at work, before it was left half done.
+    sent: u64,
     told: Told,
 }
 
@@ -46,7 +48,7 @@ impl<'a> Run<'a> {
         counters: Counters,
     ) -> Self {
         let clock = Clock::start(counters.wall_seconds);
-        Run { session, plan, reference, rank, clock, counters, told: Told::default() }
+        Run { session, plan, reference, rank, clock, counters, sent: 0, told: Told::default() }
     }
 
     /// Generations until the end. Collective.
@@ -90,12 +92,13 @@ impl<'a> Run<'a> {
                 checkpoint.every_seconds.is_some_and(|every| clock.is_checkpoint_due(every));
             Pulse { wall_seconds: clock.seconds(), stop: stop_requested(), checkpoint: by_time }
         })?;
-        let bytes_sent = self.rank.comm.bytes_sent() - sent + interval.sent_by_others;
+        self.sent += self.rank.comm.bytes_sent() - sent;
         let pulse = interval.pulse;
         if interval.is_partial {
             self.counters.wall_seconds = pulse.wall_seconds;
             return Ok(pulse);
         }
+        let bytes_sent = std::mem::take(&mut self.sent) + interval.sent_by_others;
         let counters_before = self.counters.clone();
         self.counters.generation += 1;
         self.counters.env_steps += interval.env_steps;
