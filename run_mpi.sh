@@ -66,7 +66,7 @@ is_count() { [[ $1 =~ ^[1-9][0-9]{0,6}$ ]]; }
 
 # ---------------------------------------------------------------------------------------------- options
 
-ranks="" threads="" hostfile="" restarts=3 install="" dry_run=""
+ranks="" threads="" hostfile="" restarts=3 survive="" install="" dry_run=""
 own_options=() # repeated in the advice on how to go on
 
 while (($#)); do
@@ -84,6 +84,7 @@ while (($#)); do
             name=-n value=${1#-n}
             shift
             ;;
+        --survive) survive=1 && own_options+=("$1") && shift && continue ;;
         --install) install=1 && shift && continue ;;
         --dry-run) dry_run=1 && shift && continue ;;
         -h | --help) usage && exit 0 ;;
@@ -242,6 +243,7 @@ launch_with_openmpi() { # $1: ranks per node, or nothing for this machine only
         export PRTE_ALLOW_RUN_AS_ROOT=1 PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1
     fi
     launcher=(mpirun -n "$ranks")
+    [[ -z $survive ]] || launcher+=(--enable-recovery)
     [[ -n $hostfile ]] && launcher+=(--hostfile "$hostfile")
     if [[ -n $per_node ]]; then
         local name
@@ -307,8 +309,14 @@ slurm_plugin() {
     esac
 }
 
+if [[ -n $survive && $flavour != openmpi* ]]; then
+    wrong_usage "--survive needs Open MPI's mpirun, found $flavour"
+fi
+
 slurm_mpi=""
-if under_slurm && [[ -z $hostfile ]]; then slurm_mpi=$(slurm_plugin); fi
+if under_slurm && [[ -n $survive ]]; then
+    : # srun ends a step of which a rank has died: mpirun has to start it.
+elif under_slurm && [[ -z $hostfile ]]; then slurm_mpi=$(slurm_plugin); fi
 
 if [[ -n $slurm_mpi ]]; then
     launch_with_srun

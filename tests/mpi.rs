@@ -258,6 +258,51 @@ fn a_killed_rank_ends_the_job(flags: &[&str], end: &str) {
     assert!(resumed.status.success(), "{}", text(&resumed));
 }
 
+/// The ranks of a job that only help are killed and stopped while it is at work.
+#[test]
+fn in_real_time_neither_a_killed_nor_a_stopped_rank_holds_up_the_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let job = mpirun(3)
+        .args(["--enable-recovery", PROGRAM])
+        .current_dir(directory.path())
+        .args(["train", "--out", "run", "--dataset", "synthetic", "--threads", "1"])
+        .args(["--set", "method.name=downpour", "--set", "method.mode=real"])
+        .args(["--set", "method.workers=3", "--set", "evaluation.every=100"])
+        .args(["--set", "checkpoint.every=1", "--set", "stop.wall_seconds=8"])
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let checkpoint = directory.path().join("run/checkpoint.safetensors");
+    let started = Instant::now();
+    while !checkpoint.exists() {
+        assert!(started.elapsed() < Duration::from_secs(60), "no checkpoint appears");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let ranks = output(Command::new("pgrep").args(["-P", &job.id().to_string()]));
+    let ranks = String::from_utf8_lossy(&ranks.stdout).into_owned();
+    let ranks: Vec<&str> = ranks.split_whitespace().collect();
+    let [.., one, two] = ranks[..] else { panic!("mpirun has too few children: {ranks:?}") };
+    for (signal, victim) in [("-KILL", two), ("-STOP", one)] {
+        assert!(output(Command::new("kill").args([signal, victim])).status.success());
+    }
+    let summary = directory.path().join("run/summary.json");
+    let since = Instant::now();
+    while !summary.exists() {
+        assert!(since.elapsed() < Duration::from_secs(60), "the run does not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let log = std::fs::read_to_string(directory.path().join("run/run.log")).unwrap();
+    // It was stopped, and then mpirun waits for it.
+    assert!(output(Command::new("kill").args(["-KILL", one])).status.success());
+    let ended = job.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{}", text(&ended));
+    for rank in [1, 2] {
+        let told = format!("worker {rank} on rank {rank} has not been heard from");
+        assert!(log.contains(&told), "{log}");
+    }
+}
+
 /// Starts a job without an end, waits until it has begun, lets `ask` ask it to stop, and checks
 /// that it has saved and says so.
 fn stops_with_a_checkpoint(ask: impl FnOnce(&Path, u32)) {

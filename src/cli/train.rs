@@ -239,7 +239,9 @@ pub(super) fn run_on(
             error @ (TrainError::Method(
                 MethodError::AllFaulted { .. }
                 | MethodError::Diverged { .. }
-                | MethodError::Memory { .. },
+                | MethodError::Memory { .. }
+                | MethodError::NoWorkers { .. }
+                | MethodError::LostServer { .. },
             )
             | TrainError::Experiment(_)),
         ) => {
@@ -249,6 +251,7 @@ pub(super) fn run_on(
             }
             Ok(failure.code)
         }
+        Err(TrainError::Leader(_)) => Ok(super::FAILED),
         Err(error) => Err(error.into()),
     }
 }

@@ -150,6 +150,10 @@ impl Communicator for Linked<'_> {
         Ok(None)
     }
 
+    fn abandon(&self) {
+        self.inner.abandon();
+    }
+
     fn bytes_sent(&self) -> u64 {
         self.inner.bytes_sent()
     }

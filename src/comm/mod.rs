@@ -8,11 +8,13 @@
 //! signature above has to name the transport.
 
 pub mod launch;
+mod leading;
 mod link;
 pub mod mpi;
 mod solo;
 mod threads;
 
+pub use leading::Leading;
 pub use link::{Link, Linked};
 pub use solo::Solo;
 pub use threads::{InProcess, run_in_process};
@@ -113,9 +115,9 @@ pub trait Communicator {
         incoming: &mut [(usize, &mut [u8])],
     ) -> Result<(), CommError>;
 
-    /// Sends a short message to another rank, which takes it with [`Communicator::poll`]. Not a
-    /// collective. May wait until `to` polls, so two ranks must not send to each other at once
-    /// without polling.
+    /// Sends a message to another rank, which takes it with [`Communicator::poll`]. Not a collective,
+    /// and never waits: a message that cannot leave yet is kept, and goes on its way while this rank
+    /// sends or polls.
     ///
     /// # Errors
     /// If `to` is this rank or no rank of the job.
@@ -123,11 +125,15 @@ pub trait Communicator {
 
     /// Takes a message that some rank sent to this one and that has arrived, with the number of
     /// the sender; the messages of one sender arrive in the order in which it sent them. Never
-    /// waits. Not a collective.
+    /// waits, not even for the rest of a long one whose sender has stopped. Not a collective.
     ///
     /// # Errors
     /// If another rank failed.
     fn poll(&self) -> Result<Option<(usize, Vec<u8>)>, CommError>;
+
+    /// Says that ranks are lost: when this one has done its part, it leaves without waiting for any
+    /// other. Nothing but [`Communicator::poll`] is to be called afterwards.
+    fn abandon(&self) {}
 
     /// Payload bytes sent so far, as far as this rank knows of them: in collectives by all ranks
     /// together, each byte counted once for every *other* rank it is delivered to, whatever route

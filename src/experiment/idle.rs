@@ -2,7 +2,9 @@
 
 use toml::{Table, Value};
 
-use super::{Experiment, MethodSection, SearchSection, Source, StepRule, listed};
+use super::{
+    Experiment, GradientSection, MethodSection, Mode, SearchSection, Source, StepRule, listed,
+};
 use crate::method::evolution::Part;
 
 /// A key that counts in some experiments only.
@@ -17,7 +19,7 @@ const fn rule(key: &'static str, counts: fn(&Experiment) -> bool, when: &'static
     Rule { key, counts, when }
 }
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 13] = [
     rule(
         "optimizer.momentum",
         |e| steps_by(e, "sgd") || steps_by(e, "clipup"),
@@ -33,6 +35,8 @@ const RULES: [Rule; 11] = [
     ),
     rule("method.alpha", steps_by_threshold, "where method.step is threshold"),
     rule("method.alpha_schedule", steps_by_threshold, "where method.step is threshold"),
+    rule("method.delay", |e| !in_real_time(e), "where method.mode is simulated"),
+    rule("method.servers", in_real_time, "where method.mode is real"),
     rule("ga.parents", is_ga, "where method.name is ga"),
     rule("ga.evolve", is_ga, "where method.name is ga"),
     rule(
@@ -54,6 +58,16 @@ fn steps_by(experiment: &Experiment, optimizer: &str) -> bool {
 fn steps_by_threshold(experiment: &Experiment) -> bool {
     let MethodSection::Search { keys, .. } = &experiment.method else { return false };
     matches!(keys, SearchSection::Eggroll(keys) if keys.step == StepRule::Threshold)
+}
+
+fn in_real_time(experiment: &Experiment) -> bool {
+    let MethodSection::Gradient { keys, .. } = &experiment.method else { return false };
+    let mode = match keys {
+        GradientSection::Downpour(keys) => keys.mode,
+        GradientSection::Easgd(keys) => keys.mode,
+        _ => return false,
+    };
+    mode == Mode::Real
 }
 
 fn is_ga(experiment: &Experiment) -> bool {

@@ -23,11 +23,12 @@ pub use compiled_in::compiled_in;
 pub use error::ExperimentError;
 pub use keys::{KEYS, Key};
 pub use method::{
-    Archiving, ArsSection, Bytes, DeviationsSection, EggrollSection, GaSection, GaTable, Held,
-    LearningKeys, LearningSection, LearningSetup, MembersSection, MethodSection, NoveltySection,
-    OpenaiEsSection, PairsSection, PgpeSection, PipelineSection, PpoTable, RandomSearchSection,
-    Rollouts, SamplesSection, SearchKeys, SearchSection, SepCmaEsSection, Setup, SnesSection,
-    StepRule, SynchronousSection, TensorParallelSection,
+    Archiving, ArsSection, Bytes, DeviationsSection, EggrollSection, GaSection, GaTable,
+    GradientSection, Held, LearningKeys, LearningSection, LearningSetup, MembersSection,
+    MethodSection, Mode, NoveltySection, OpenaiEsSection, PairsSection, PgpeSection,
+    PipelineSection, PpoTable, RandomSearchSection, Rollouts, SamplesSection, SearchKeys,
+    SearchSection, SepCmaEsSection, Setup, SnesSection, StepRule, SynchronousSection,
+    TensorParallelSection,
 };
 pub use sections::{
     ArithmeticSection, CheckpointSection, EvaluationSection, Master, OptimizerSection,

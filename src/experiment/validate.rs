@@ -281,6 +281,10 @@ pub(super) fn check(experiment: &Experiment) -> Result<(), ExperimentError> {
     check_virtual_batch_norm(experiment)?;
 
     if let Some((learning, keys)) = experiment.method.gradient() {
+        let own = keys.has_own_batches() && experiment.task.dataset.is_some();
+        if !own {
+            learning.check_shared()?;
+        }
         keys.check(experiment, learning)?;
     }
     if let Some((members, keys)) = experiment.method.search() {

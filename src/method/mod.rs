@@ -213,6 +213,29 @@ pub enum MethodError {
         /// What happened.
         source: Box<Fault>,
     },
+    /// Every worker that does not wait for others has failed.
+    #[error("update {update}: no worker is left; last worker {worker} on rank {rank}: {reason}")]
+    NoWorkers {
+        /// The update, from 1.
+        update: u64,
+        /// The last worker that failed.
+        worker: usize,
+        /// Where it was.
+        rank: usize,
+        /// What it said.
+        reason: String,
+    },
+    /// A rank with a part of theta is gone.
+    #[error(
+        "rank {rank}, which serves a part of theta, has not been heard from for {seconds} s; \
+         `es-train resume` goes on from the last checkpoint, and method.servers = 1 keeps theta on rank 0"
+    )]
+    LostServer {
+        /// The rank.
+        rank: usize,
+        /// For how long.
+        seconds: u64,
+    },
     /// A rank would hold more than it is allowed to.
     #[error(
         "rank {rank} of {ranks} would hold {holding}; method.memory_limit allows {limit} bytes: \
@@ -242,7 +265,7 @@ pub enum MethodError {
     },
 }
 
-/// A method that optimises a policy. All calls are collective.
+/// A method that optimises a policy. All calls are collective, unless they say so.
 pub trait Method {
     /// Does the work of one row, or a part of it if the pulse asks for a stop or a checkpoint.
     /// `pulse` is asked on rank 0 and told to all.
@@ -266,6 +289,30 @@ pub trait Method {
         _most: usize,
     ) -> Result<Option<Rehearsal>, MethodError> {
         Ok(None)
+    }
+
+    /// Whether rank 0 runs by itself, with a communicator that makes it seem alone, and the other ranks
+    /// only [`Method::help`] it once the method is made and restored.
+    fn leads(&self) -> bool {
+        false
+    }
+
+    /// On a rank other than 0, of a method that leads: helps until rank 0 has come to an end. Returns what
+    /// it says of it. Not collective.
+    ///
+    /// # Errors
+    /// If rank 0 or this rank fails.
+    fn help(&mut self, _rank: &Rank<'_>) -> Result<String, MethodError> {
+        Ok(String::new())
+    }
+
+    /// On rank 0, of a method that leads: says `last` to the ranks that help, which then leave. Returns
+    /// warnings of those that do not answer. Not collective.
+    ///
+    /// # Errors
+    /// If a message cannot be sent.
+    fn dismiss(&mut self, _rank: &Rank<'_>, _last: &str) -> Result<Vec<String>, MethodError> {
+        Ok(Vec::new())
     }
 
     /// The unperturbed parameters (P), the same on every rank.

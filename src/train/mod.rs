@@ -15,8 +15,10 @@ pub use evaluation::{Seeds, evaluate};
 pub use machine::{Machine, default_threads};
 pub use trainer::Trainer;
 
+use serde::{Deserialize, Serialize};
+
 use self::run::Run;
-use crate::comm::{CommError, Communicator};
+use crate::comm::{CommError, Communicator, Leading};
 use crate::crew::{Crew, CrewError};
 use crate::experiment::{Experiment, ExperimentError};
 use crate::method::{MethodError, Rank};
@@ -46,10 +48,13 @@ pub enum TrainError {
     /// Something could not be recorded.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// Rank 0, which this rank helped, failed; it says so itself.
+    #[error("rank 0 failed: {0}")]
+    Leader(String),
 }
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Ending {
     /// It is done.
     Finished(Box<Summary>),
@@ -122,5 +127,25 @@ pub fn train(
             wall_seconds: experiment.stop.wall_seconds,
         },
     })?;
-    Run::new(session, plan.policy, reference, rank, counters).run(method.as_mut(), recorder)
+    let ranks = comm.size();
+    let run = |rank| Run::new(session, plan.policy, reference, rank, ranks, counters);
+    if !method.leads() {
+        return run(rank).run(method.as_mut(), recorder);
+    }
+    if comm.rank() > 0 {
+        let last = method.help(&rank)?;
+        let ended: Result<Ending, String> = serde_json::from_str(&last)
+            .unwrap_or_else(|error| Err(format!("it ends with `{last}`: {error}")));
+        return ended.map_err(TrainError::Leader);
+    }
+    let leading = Leading::new(comm);
+    let alone = || Rank { comm: &leading, crew: &crew };
+    let ended = run(alone()).run(method.as_mut(), recorder);
+    // The other ranks must not wait for one that has failed.
+    let last = ended.as_ref().map_err(ToString::to_string);
+    let last = serde_json::to_string(&last).unwrap_or_default();
+    for warning in method.dismiss(&alone(), &last)? {
+        recorder.event(&warning)?;
+    }
+    ended
 }

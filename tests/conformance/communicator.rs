@@ -67,6 +67,7 @@ pub fn check(comm: &dyn Communicator) {
 
     parcels(comm);
     messages(comm);
+    crossing(comm);
 
     // Broken preconditions are errors, found before anything is sent.
     assert!(comm.all_gather(&[1], &vec![1; size + 1], &mut vec![0; size + 1]).is_err());
@@ -132,5 +133,40 @@ fn messages(comm: &dyn Communicator) {
     comm.broadcast(&mut [0]).unwrap();
     assert_eq!(comm.poll().unwrap(), None, "rank {rank} got a message that nobody sent");
     // Whoever polls may be told that a rank has left: nobody leaves before all have polled.
+    all_gather_equal(comm, &[1]).unwrap();
+}
+
+/// Every rank sends long and short messages to every other before any of them looks for one.
+fn crossing(comm: &dyn Communicator) {
+    let (rank, size) = (comm.rank(), comm.size());
+    // Longer than what a transport keeps for a receiver that does not look.
+    let lengths = [1_500_000 / size, 0, 300_000 / size];
+    let others = || (0..size).filter(|&other| other != rank);
+    let before = (comm.bytes_sent(), comm.bytes_sent_alone());
+    for length in lengths {
+        others().for_each(|to| comm.send(to, &message(rank + to, length)).unwrap());
+    }
+    let sent = (lengths.iter().sum::<usize>() * (size - 1)) as u64;
+    assert_eq!((comm.bytes_sent() - before.0, comm.bytes_sent_alone() - before.1), (sent, sent));
+    // The last one says that its sender has heard all: until then the sender looks for messages, which may
+    // be what lets its own go on their way.
+    let mut heard = vec![0; size];
+    let mut has_said = false;
+    while others().any(|from| heard[from] <= lengths.len()) {
+        if !has_said && others().all(|from| heard[from] >= lengths.len()) {
+            others().for_each(|to| comm.send(to, &message(rank, 3)).unwrap());
+            has_said = true;
+        }
+        let Some((from, bytes)) = comm.poll().unwrap() else {
+            std::thread::yield_now();
+            continue;
+        };
+        let expected = match lengths.get(heard[from]) {
+            Some(length) => message(from + rank, *length),
+            None => message(from, 3),
+        };
+        assert!(bytes == expected, "message {} from rank {from} to rank {rank}", heard[from]);
+        heard[from] += 1;
+    }
     all_gather_equal(comm, &[1]).unwrap();
 }

@@ -3,7 +3,8 @@
 //! Threading level FUNNELED: only the thread that initialised MPI calls it. The communicator is
 //! neither `Send` nor `Sync`, so the compiler keeps it out of rayon closures.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::io::Write;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -11,12 +12,14 @@ use std::time::Duration;
 
 use mpi::Threading;
 use mpi::datatype::PartitionMut;
+use mpi::request::StaticScope;
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{
-    Communicator as _, CommunicatorCollectives as _, Destination as _, MatchedReceiveVec as _,
-    Root as _, Source as _,
+    Communicator as _, CommunicatorCollectives as _, Destination as _, Equivalence as _, Root as _,
+    Source as _,
 };
 
+use super::parcel::{Incoming, OnItsWay};
 use crate::comm::{CommError, Communicator, check, check_other};
 use crate::panics;
 
@@ -47,6 +50,12 @@ struct World {
     ranks_on_node: usize,
     sent: Cell<u64>,
     sent_alone: Cell<u64>,
+    /// Messages that have not left yet, oldest first.
+    leaving: RefCell<Vec<OnItsWay>>,
+    /// Messages of which the rest may still be coming, oldest first.
+    coming: RefCell<Vec<(usize, Incoming)>>,
+    /// Whether ranks are lost.
+    is_abandoned: Cell<bool>,
     /// With some MPI libraries a communicator handle is a plain integer and would be `Send`.
     _main_thread_only: PhantomData<*const ()>,
 }
@@ -78,13 +87,23 @@ pub fn run(
         ranks_on_node,
         sent: Cell::new(0),
         sent_alone: Cell::new(0),
+        leaving: RefCell::default(),
+        coming: RefCell::default(),
+        is_abandoned: Cell::new(false),
         _main_thread_only: PhantomData,
     };
     // The universe lives outside: its destructor would wait for the other ranks.
     let result = catch_unwind(AssertUnwindSafe(|| body(&comm)))
         .unwrap_or_else(|payload| Err(panics::message(payload.as_ref())));
     match result {
+        Ok(code) if comm.is_abandoned.get() => {
+            // To finalise is to wait for all ranks.
+            let _ = (std::io::stdout().flush(), std::io::stderr().flush());
+            let number = (0..=u8::MAX).find(|&number| ExitCode::from(number) == code);
+            std::process::exit(number.map_or(ABORTED, i32::from))
+        }
         Ok(code) => {
+            comm.wait_until_all_has_left();
             drop(comm);
             drop(universe);
             Ok(code)
@@ -128,6 +147,15 @@ impl World {
     fn add_sent_alone(&self, bytes: usize) {
         self.add_sent(bytes, 1);
         self.sent_alone.set(self.sent_alone.get() + bytes as u64);
+    }
+
+    /// Every rank polls until it knows that nothing more comes, so this ends.
+    fn wait_until_all_has_left(&self) {
+        let mut leaving = self.leaving.borrow_mut();
+        while !leaving.is_empty() {
+            leaving.retain_mut(|message| !message.is_done());
+            std::thread::yield_now();
+        }
     }
 
     /// Counts and displacements in MPI's type.
@@ -243,16 +271,43 @@ impl Communicator for World {
         check_other("send", self.rank(), self.size(), to)?;
         count("send", self.rank(), message.len())?;
         self.add_sent_alone(message.len());
-        self.world.process_at_rank(to as i32).send_with_tag(addressed(message), MESSAGE);
+        let to = self.world.process_at_rank(to as i32);
+        let send = |bytes: &'static [u8]| to.immediate_send_with_tag(StaticScope, bytes, MESSAGE);
+        let mut leaving = self.leaving.borrow_mut();
+        leaving.push(OnItsWay::start(message, send));
+        leaving.retain_mut(|message| !message.is_done());
         Ok(())
     }
 
     fn poll(&self) -> Result<Option<(usize, Vec<u8>)>, CommError> {
-        let found = self.world.any_process().immediate_matched_probe_with_tag(MESSAGE);
-        Ok(found.map(|matched| {
-            let (bytes, status) = matched.matched_receive_vec();
-            (status.source_rank() as usize, bytes)
-        }))
+        self.leaving.borrow_mut().retain_mut(|message| !message.is_done());
+        let mut coming = self.coming.borrow_mut();
+        let anybody = self.world.any_process();
+        while let Some((matched, status)) = anybody.immediate_matched_probe_with_tag(MESSAGE) {
+            let length = status.count(u8::equivalent_datatype()) as usize;
+            let receive =
+                |room: &'static mut [u8]| matched.immediate_matched_receive_into(StaticScope, room);
+            let from = status.source_rank() as usize;
+            coming.push((from, Incoming::start(length, receive)));
+        }
+        // Of each sender the oldest only: messages keep their order.
+        let mut blocked = Vec::new();
+        for place in 0..coming.len() {
+            let from = coming[place].0;
+            if blocked.contains(&from) {
+                continue;
+            }
+            if let Some(bytes) = coming[place].1.take() {
+                coming.remove(place);
+                return Ok(Some((from, bytes)));
+            }
+            blocked.push(from);
+        }
+        Ok(None)
+    }
+
+    fn abandon(&self) {
+        self.is_abandoned.set(true);
     }
 
     fn bytes_sent(&self) -> u64 {

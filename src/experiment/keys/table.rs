@@ -406,6 +406,18 @@ pub const KEYS: &[Key] = &[
         "gradients of a downpour worker from one push to the next [default: 1]",
     ),
     key(
+        "method.mode",
+        "\"simulated\" or \"real\"",
+        "",
+        "downpour, easgd: simulated (the same bits anywhere) or real (workers at the same time, no two runs alike) [default: \"simulated\"]",
+    ),
+    key(
+        "method.servers",
+        COUNT,
+        "",
+        "of the real mode: servers that theta is split over; server s is on rank s modulo the ranks [default: 1]",
+    ),
+    key(
         "method.delay",
         "\"none\", \"uniform:A,B\", \"exponential:MEAN\" or \"fixed:TAU\"",
         "",

@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::learning::{Held, LearningKeys, LearningSection, LearningSetup};
+use super::real::{self, Mode};
 use crate::experiment::validate::{at_least_one, require};
 use crate::experiment::{Experiment, ExperimentError};
 use crate::method::gradient::asynchronous::{
-    Client, Delay, DownpourClient, DownpourServer, Remedy, Server, Simulated, SimulatedSettings,
+    Client, Delay, DownpourClient, DownpourServer, RealSettings, Remedy, Server, Simulated,
+    SimulatedSettings,
 };
 use crate::method::{Method, MethodError};
 
@@ -22,7 +24,11 @@ pub struct DownpourSection {
     pub fetch_every: u64,
     /// Gradients of a worker from one push to the next.
     pub push_every: u64,
-    /// How long gradients take.
+    /// Whether time is simulated or real.
+    pub mode: Mode,
+    /// In real time, servers that share theta.
+    pub servers: usize,
+    /// In simulated time, how long gradients take.
     pub delay: Delay,
     /// What is done about old ones.
     pub staleness: Remedy,
@@ -35,6 +41,8 @@ impl Default for DownpourSection {
         DownpourSection {
             fetch_every: 1,
             push_every: 1,
+            mode: Mode::Simulated,
+            servers: 1,
             delay: Delay::None,
             staleness: Remedy::Ignore,
             warm_start: 0,
@@ -43,17 +51,34 @@ impl Default for DownpourSection {
 }
 
 impl LearningKeys for DownpourSection {
-    fn check(&self, _: &Experiment, _: &LearningSection) -> Result<(), ExperimentError> {
+    fn check(&self, experiment: &Experiment, _: &LearningSection) -> Result<(), ExperimentError> {
+        real::check(experiment, self.mode, self.servers)?;
         at_least_one("method.fetch_every", Some(self.fetch_every))?;
         at_least_one("method.push_every", Some(self.push_every))?;
         let in_turn = matches!(self.delay, Delay::Fixed(_));
         let single = self.fetch_every == 1 && self.push_every == 1;
         let expected = "another delay, or method.fetch_every = 1 and method.push_every = 1: only \
                         then are all gradients of one age";
+        let in_turn = in_turn && self.mode == Mode::Simulated;
         require(!in_turn || single, "method.delay", format!("\"{}\"", self.delay), expected)
     }
 
     fn build(&self, setup: &LearningSetup<'_>) -> Result<Box<dyn Method>, MethodError> {
+        let client = |shard| {
+            Box::new(DownpourClient::new(shard, &setup.theta, self.push_every)) as Box<dyn Client>
+        };
+        let clients = setup.shards_of_whole_batches()?.into_iter().map(client).collect();
+        if self.mode == Mode::Real {
+            let settings = RealSettings {
+                fetch_every: Some(self.fetch_every),
+                remedy: self.staleness,
+                warm_start: self.warm_start,
+                ..real::settings(setup, self.servers)
+            };
+            let server =
+                |descent| Box::new(DownpourServer::new(descent, self.staleness)) as Box<dyn Server>;
+            return Ok(real::build(setup, settings, server, clients));
+        }
         let settings = SimulatedSettings {
             seed: setup.experiment.seed,
             workers: setup.learning.workers,
@@ -70,10 +95,6 @@ impl LearningKeys for DownpourSection {
         };
         let server: Box<dyn Server> =
             Box::new(DownpourServer::new(setup.descent(setup.pace(), 0), self.staleness));
-        let client = |shard| {
-            Box::new(DownpourClient::new(shard, server.theta(), self.push_every)) as Box<dyn Client>
-        };
-        let clients = setup.shards_of_whole_batches()?.into_iter().map(client).collect();
         Ok(Box::new(Simulated::new(settings, server, clients)))
     }
 
@@ -90,7 +111,14 @@ impl LearningKeys for DownpourSection {
     }
 
     fn sends(&self, learning: &LearningSection, parameters: usize) -> String {
-        sends(learning, parameters)
+        match self.mode {
+            Mode::Simulated => sends(learning, parameters),
+            Mode::Real => real::sends(learning, self.servers, parameters),
+        }
+    }
+
+    fn has_own_batches(&self) -> bool {
+        true
     }
 }
 

@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::downpour::sends;
 use super::learning::{Held, LearningKeys, LearningSection, LearningSetup};
+use super::real::{self, Mode};
 use super::rounds::check_round;
 use crate::experiment::validate::require;
 use crate::experiment::{Experiment, ExperimentError};
 use crate::method::gradient::asynchronous::{
-    Client, Delay, EasgdClient, EasgdServer, Remedy, Simulated, SimulatedSettings,
+    Client, Delay, EasgdClient, EasgdServer, Remedy, Server, Simulated, SimulatedSettings,
 };
 use crate::method::{Method, MethodError};
 
@@ -20,18 +21,33 @@ pub struct EasgdSection {
     pub average_every: u64,
     /// K times the share of the way to each other that a pull takes worker and centre.
     pub elasticity: f64,
-    /// How long gradients take.
+    /// Whether time is simulated or real.
+    pub mode: Mode,
+    /// In real time, servers that share the centre.
+    pub servers: usize,
+    /// In simulated time, how long gradients take.
     pub delay: Delay,
 }
 
 impl Default for EasgdSection {
     fn default() -> Self {
-        EasgdSection { average_every: 16, elasticity: 0.9, delay: Delay::None }
+        EasgdSection {
+            average_every: 16,
+            elasticity: 0.9,
+            mode: Mode::Simulated,
+            servers: 1,
+            delay: Delay::None,
+        }
     }
 }
 
 impl LearningKeys for EasgdSection {
-    fn check(&self, _: &Experiment, learning: &LearningSection) -> Result<(), ExperimentError> {
+    fn check(
+        &self,
+        experiment: &Experiment,
+        learning: &LearningSection,
+    ) -> Result<(), ExperimentError> {
+        real::check(experiment, self.mode, self.servers)?;
         check_round(self.average_every)?;
         let workers = learning.workers as f64;
         let holds = self.elasticity > 0.0 && self.elasticity <= workers;
@@ -44,6 +60,22 @@ impl LearningKeys for EasgdSection {
 
     fn build(&self, setup: &LearningSetup<'_>) -> Result<Box<dyn Method>, MethodError> {
         let workers = setup.learning.workers;
+        let client = |(worker, shard)| {
+            let descent = setup.descent(setup.pace(), worker as u64);
+            Box::new(EasgdClient::new(shard, descent, self.average_every)) as Box<dyn Client>
+        };
+        let shards = setup.shards_of_whole_batches()?;
+        let clients = setup.mine().zip(shards).map(client).collect();
+        let (pace, every) = (setup.pace(), self.average_every);
+        let server = |centre| {
+            let pace = pace.clone();
+            Box::new(EasgdServer::new(centre, pace, self.elasticity, workers, every))
+                as Box<dyn Server>
+        };
+        if self.mode == Mode::Real {
+            let settings = real::settings(setup, self.servers);
+            return Ok(real::build(setup, settings, server, clients));
+        }
         let settings = SimulatedSettings {
             seed: setup.experiment.seed,
             workers,
@@ -58,16 +90,8 @@ impl LearningKeys for EasgdSection {
             policy: setup.policy(),
             statistics: setup.statistics.clone(),
         };
-        let centre = setup.descent(setup.pace(), 0);
-        let server =
-            EasgdServer::new(centre, setup.pace(), self.elasticity, workers, self.average_every);
-        let client = |(worker, shard)| {
-            let descent = setup.descent(setup.pace(), worker as u64);
-            Box::new(EasgdClient::new(shard, descent, self.average_every)) as Box<dyn Client>
-        };
-        let shards = setup.shards_of_whole_batches()?;
-        let clients = setup.mine().zip(shards).map(client).collect();
-        Ok(Box::new(Simulated::new(settings, Box::new(server), clients)))
+        let server = server(setup.descent(setup.pace(), 0));
+        Ok(Box::new(Simulated::new(settings, server, clients)))
     }
 
     fn batches_per_update(&self) -> u64 {
@@ -81,6 +105,13 @@ impl LearningKeys for EasgdSection {
     }
 
     fn sends(&self, learning: &LearningSection, parameters: usize) -> String {
-        sends(learning, parameters)
+        match self.mode {
+            Mode::Simulated => sends(learning, parameters),
+            Mode::Real => real::sends(learning, self.servers, parameters),
+        }
+    }
+
+    fn has_own_batches(&self) -> bool {
+        true
     }
 }

@@ -44,9 +44,13 @@ impl LearningSection {
         require(self.batch_size > 0, "method.batch_size", 0, "at least 1")?;
         let workers = self.workers;
         let holds = (1..=MOST_WORKERS).contains(&workers);
-        require(holds, "method.workers", workers, &format!("from 1 to {MOST_WORKERS}"))?;
+        require(holds, "method.workers", workers, &format!("from 1 to {MOST_WORKERS}"))
+    }
+
+    /// Checks that each worker has a sample of every batch that they share.
+    pub(in crate::experiment) fn check_shared(&self) -> Result<(), ExperimentError> {
         let shared = format!("at most method.batch_size, which is {}", self.batch_size);
-        require(workers <= self.batch_size, "method.workers", workers, &shared)
+        require(self.workers <= self.batch_size, "method.workers", self.workers, &shared)
     }
 }
 
@@ -109,6 +113,12 @@ pub trait LearningKeys {
     /// Batches of an update.
     fn batches_per_update(&self) -> u64 {
         1
+    }
+
+    /// Whether each worker has batches of its own on a data set, so that there may be more workers than
+    /// samples in one.
+    fn has_own_batches(&self) -> bool {
+        false
     }
 
     /// What crosses between ranks, for `es-train check`.
@@ -292,6 +302,19 @@ impl LearningSetup<'_> {
             return Descent::in_format(seed, pace, learner).starting_at(first);
         }
         Descent::by_rule(seed, pace, self.rule(piece.weights()), theta)
+    }
+
+    /// The same for some parameters of theta, which steps by the optimizer's rule in single precision.
+    pub fn descent_of_range(&self, range: Range<usize>, pace: Pace) -> Descent {
+        let weights = Piece::whole(&self.plan.policy.architecture).weights();
+        let inside = |weights: Range<usize>| {
+            let (start, end) = (weights.start.max(range.start), weights.end.min(range.end));
+            (start < end).then(|| start - range.start..end - range.start)
+        };
+        let weights = weights.into_iter().filter_map(inside).collect();
+        let theta = self.theta[range.clone()].to_vec();
+        Descent::by_rule(self.experiment.seed, pace, self.rule(weights), theta)
+            .starting_at(range.start)
     }
 
     fn rule(&self, weights: Vec<Range<usize>>) -> Rule {

@@ -86,7 +86,7 @@ impl Run<'_> {
             final_lost_share: self.counters.lost_share,
             parameters: method.architecture().map(|_| method.theta().len()),
             architecture: method.architecture().map(|own| own.described()),
-            ranks: self.rank.comm.size(),
+            ranks: self.ranks,
             threads: self.session.threads,
             hosts: self.session.machine.hosts.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -23,6 +23,8 @@ pub(super) struct Run<'a> {
     /// The observations (N, O) of virtual batch normalisation, if there is such.
     reference: Option<Arc<[f32]>>,
     rank: Rank<'a>,
+    /// Ranks of the job, which are more than this one sees where it leads.
+    ranks: usize,
     clock: Clock,
     counters: Counters,
     /// Bytes that this rank knows to have been sent for the row at work, before it was left half done.
@@ -45,10 +47,21 @@ impl<'a> Run<'a> {
         plan: PolicyPlan,
         reference: Option<Arc<[f32]>>,
         rank: Rank<'a>,
+        ranks: usize,
         counters: Counters,
     ) -> Self {
         let clock = Clock::start(counters.wall_seconds);
-        Run { session, plan, reference, rank, clock, counters, sent: 0, told: Told::default() }
+        Run {
+            session,
+            plan,
+            reference,
+            rank,
+            ranks,
+            clock,
+            counters,
+            sent: 0,
+            told: Told::default(),
+        }
     }
 
     /// Generations until the end. Collective.

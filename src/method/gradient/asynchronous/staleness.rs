@@ -149,6 +149,11 @@ impl Staleness {
         *self.0.entry(staleness).or_default() += 1;
     }
 
+    /// Counts what another has counted.
+    pub fn add(&mut self, other: &Staleness) {
+        other.counts().for_each(|(age, count)| *self.0.entry(age).or_default() += count);
+    }
+
     /// Ages and how many gradients had them, youngest first.
     pub fn counts(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.0.iter().map(|(&staleness, &count)| (staleness, count))
