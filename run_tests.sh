@@ -177,7 +177,7 @@ else
 fi
 
 if [[ -n $with_mpi ]]; then
-    check "tests under MPI ($(mpi_flavour))" cargo test --features mpi --test mpi --target-dir target/mpi
+    check "tests under MPI ($(mpi_flavour))" cargo test --features mpi --test mpi --test mpi_faults --target-dir target/mpi
 else
     skip "tests under MPI" "--no-mpi"
 fi

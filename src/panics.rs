@@ -18,6 +18,16 @@ pub fn message(payload: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
+/// Runs `body` and turns a panic into its message. The panic hook says where it was: for what
+/// should never happen, and yet must not take others down.
+///
+/// # Errors
+/// The message of the panic, if there was one.
+pub fn contain<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+    // Nothing of what `body` could have left half-done is used again.
+    catch_unwind(AssertUnwindSafe(body)).map_err(|payload| message(payload.as_ref()))
+}
+
 /// Runs `body` and turns a panic into its message. The panic hook stays silent for it: whoever
 /// survives a panic reports it in its own words.
 ///

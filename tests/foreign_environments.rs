@@ -89,10 +89,19 @@ const EXPERIMENT: &str = "[task]\nenv = \"Pole-v0\"\n[policy]\nhidden = [8]\n\
     episodes_per_member = 2\n[evaluation]\nevery = 2\nepisodes = 20\n[stop]\ngenerations = 12\n";
 
 fn run(trouble: &Trouble, fresh: bool, threads: usize) -> (Result<Summary, String>, Vec<String>) {
+    run_experiment(EXPERIMENT, trouble, fresh, threads)
+}
+
+fn run_experiment(
+    text: &str,
+    trouble: &Trouble,
+    fresh: bool,
+    threads: usize,
+) -> (Result<Summary, String>, Vec<String>) {
     let mut heard = Heard::default();
     let trouble = trouble.clone();
     let task = Task::new(move || Ok(Pole::new(&trouble))).unwrap().fresh(fresh);
-    let trainer = Trainer::on(Experiment::parse(EXPERIMENT).unwrap(), task).threads(threads);
+    let trainer = Trainer::on(Experiment::parse(text).unwrap(), task).threads(threads);
     let summary = trainer.recorder(&mut heard).run().map_err(|error| error.to_string());
     (summary, heard.0)
 }
@@ -106,6 +115,20 @@ fn a_run_whose_environments_are_lost_again_and_again_ends_at_the_same_theta() {
     let (undisturbed, quiet) = run(&Trouble::Nothing, false, 2);
     assert_eq!(quiet, Vec::<String>::new());
     let (disturbed, heard) = run(&lost(701), false, 2);
+    assert_eq!(disturbed.unwrap().theta_hash, undisturbed.unwrap().theta_hash);
+    let heard = heard.join("\n");
+    assert!(heard.contains("the pole has left; playing the episode again"), "{heard}");
+}
+
+#[test]
+fn a_gradient_method_whose_environments_are_lost_says_so_and_ends_at_the_same_theta() {
+    let text = "[task]\nenv = \"Pole-v0\"\nenvironments = 4\n\
+        [policy]\nhidden = [8]\n[method]\nname = \"synchronous\"\nbatch_size = 32\nworkers = 2\n\
+        [ppo]\nhorizon = 64\n[evaluation]\nevery_env_steps = 1024\nepisodes = 2\n\
+        [stop]\nenv_steps = 2048\n";
+    let (undisturbed, quiet) = run_experiment(text, &Trouble::Nothing, false, 2);
+    assert_eq!(quiet, Vec::<String>::new());
+    let (disturbed, heard) = run_experiment(text, &lost(301), false, 2);
     assert_eq!(disturbed.unwrap().theta_hash, undisturbed.unwrap().theta_hash);
     let heard = heard.join("\n");
     assert!(heard.contains("the pole has left; playing the episode again"), "{heard}");

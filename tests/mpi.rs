@@ -5,6 +5,7 @@
 
 #[path = "conformance/communicator.rs"]
 mod communicator;
+mod mpi_job;
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Output, Stdio};
@@ -12,46 +13,22 @@ use std::time::{Duration, Instant};
 
 use es_train::comm::mpi;
 use es_train::record::{COLUMNS, MEASURED};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_es-train");
-
-fn mpirun(ranks: usize) -> Command {
-    let mut command = Command::new("mpirun");
-    command.args(["-n", &ranks.to_string()]);
-    // Open MPI 4 and 5, as root in a container and with more ranks than cores.
-    for (name, value) in [
-        ("OMPI_ALLOW_RUN_AS_ROOT", "1"),
-        ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
-        ("OMPI_MCA_rmaps_base_oversubscribe", "1"),
-        ("PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe"),
-    ] {
-        command.env(name, value);
-    }
-    command
-}
+use mpi_job::{PROGRAM, can_survive, mpirun, output, text};
 
 /// Starts one of this file's programs on every rank.
 fn program(ranks: usize, name: &str) -> Output {
+    program_of(mpirun(ranks), name)
+}
+
+/// The same, with an `mpirun` of one's own.
+fn program_of(mut mpirun: Command, name: &str) -> Output {
     let this = std::env::current_exe().unwrap();
     // One test thread is the main thread, the one that MPI wants.
-    mpirun(ranks)
+    mpirun
         .arg(this)
         .args(["--ignored", "--exact", name, "--nocapture", "--test-threads=1"])
         .output()
         .expect("mpirun is on the PATH")
-}
-
-fn output(command: &mut Command) -> Output {
-    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
-}
-
-fn text(output: &Output) -> String {
-    format!(
-        "{}\n{}\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
 }
 
 /// The columns that must be the same anywhere, row by row.
@@ -381,6 +358,19 @@ fn wrong_usage_is_said_once_and_ends_every_rank_with_exit_code_two() {
 fn every_rank_of_an_mpi_job_conforms() {
     for ranks in [1, 2, 3, 7] {
         let job = program(ranks, "conformance_on_this_rank");
+        assert!(job.status.success(), "{ranks} ranks: {}", text(&job));
+    }
+}
+
+#[test]
+fn every_rank_of_a_job_that_can_outlive_ranks_conforms() {
+    for ranks in [1, 2, 3, 7] {
+        if !can_survive() {
+            return;
+        }
+        let mut mpirun = mpirun(ranks);
+        mpirun.args(["--with-ft", "ulfm"]);
+        let job = program_of(mpirun, "conformance_on_this_rank");
         assert!(job.status.success(), "{ranks} ranks: {}", text(&job));
     }
 }

@@ -78,3 +78,34 @@ fn the_experiment_in_the_readme_is_right() {
     assert!(experiment.contains("[stop]"), "{experiment}");
     es_train::Experiment::parse(experiment).unwrap();
 }
+
+/// The names between backticks that look like those of tests.
+fn tests_named(text: &str) -> impl Iterator<Item = &str> {
+    let is_name = |word: &&str| word.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase());
+    text.split('`').skip(1).step_by(2).filter(is_name).filter(|word| word.matches('_').count() > 3)
+}
+
+#[test]
+fn every_fault_of_the_table_has_a_test_that_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources: Vec<String> = ["tests", "src"]
+        .iter()
+        .flat_map(|directory| files(&root.join(directory)))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    let page = include_str!("../docs/faults.md");
+    let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
+    let rows: Vec<&str> = rows.filter(|line| !line.starts_with("| fault ")).collect();
+    assert!(rows.len() > 20, "{rows:?}");
+    for row in rows {
+        let last = row.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap();
+        assert_eq!(tests_named(last).count(), 1, "no test in the last column: {row}");
+    }
+    for name in tests_named(page) {
+        let test = format!("#[test]\nfn {name}(");
+        let unit = format!("#[test]\n    fn {name}(");
+        let there = sources.iter().any(|text| text.contains(&test) || text.contains(&unit));
+        assert!(there, "docs/faults.md names `{name}`, which is no test");
+    }
+}

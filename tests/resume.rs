@@ -44,18 +44,6 @@ fn undisturbed(text: &str) -> (RunResult, Duration) {
     (place.run("run").result(), began.elapsed())
 }
 
-/// Checks that a disturbed run is whole: its result, each generation once, nothing left lying.
-#[track_caller]
-fn is_whole(run: &RunDir, expected: &RunResult, what: &str) {
-    run.result().is_that_of(expected, what);
-    let generations: Vec<usize> =
-        run.column("generation").iter().map(|cell| cell.parse().unwrap()).collect();
-    assert_eq!(generations, (1..=expected.rows.len()).collect::<Vec<_>>(), "{what}");
-    assert!(!run.holds("stop"), "{what}");
-    let time = run.numbers("wall_seconds");
-    assert!(time.is_sorted(), "{what}: time runs backwards: {time:?}");
-}
-
 /// Starts an endless run and waits until it has done some generations.
 fn start_endless(place: &Place) -> (Running, RunDir) {
     let run = place.run("run");
@@ -75,7 +63,7 @@ fn ends_as_if_undisturbed(place: &Place, resume: &[&str]) -> Outcome {
     let set = ["resume", "run", "--set", &limit, "-q"];
     let outcome = place.es_train(&[&set[..], resume].concat()).exits_with(0);
     let (expected, _) = undisturbed(&experiment(end, "every_seconds = 10.0"));
-    is_whole(&run, &expected, &format!("{resume:?}"));
+    run.is_whole(&expected, &format!("{resume:?}"));
     outcome
 }
 
@@ -105,7 +93,7 @@ fn survives_kills(seed: u64, kills: u64, checkpoint: &str) {
         } else {
             place.es_train(&TRAIN).exits_with(0);
         }
-        is_whole(&run, &expected, &format!("seed {seed}, {hits} kills, {chain} in this run"));
+        run.is_whole(&expected, &format!("seed {seed}, {hits} kills, {chain} in this run"));
     }
 }
 
@@ -129,7 +117,7 @@ fn resuming_on_other_ranks_and_threads_changes_nothing() {
             place.es_train(&[&TRAIN[..], &["--set", "stop.generations=17"], &first].concat());
             let resume = ["resume", "run", "-q", "--set", "stop.generations=40"];
             place.es_train(&[&resume[..], &second].concat()).exits_with(0);
-            is_whole(&place.run("run"), &expected, &format!("{first:?}, then {second:?}"));
+            place.run("run").is_whole(&expected, &format!("{first:?}, then {second:?}"));
         }
     }
 }
@@ -212,7 +200,7 @@ fn a_finished_run_goes_on_to_a_later_end_as_if_it_had_been_there_from_the_start(
     place.es_train(&set).exits_with(0);
     let run = place.run("run");
     let (expected, _) = undisturbed(&experiment(31, "every = 5"));
-    is_whole(&run, &expected, "31 generations");
+    run.is_whole(&expected, "31 generations");
     let resolved = run.text("experiment.toml");
     assert!(resolved.contains("generations = 31") && resolved.contains("every = 2"), "{resolved}");
 }
@@ -334,14 +322,14 @@ fn a_run_without_a_checkpoint_starts_from_its_experiment() {
         std::fs::remove_file(run.path(name)).unwrap();
     }
     place.es_train(&["resume", "run"]).exits_with(0);
-    is_whole(&run, &expected, "with old rows");
+    run.is_whole(&expected, "with old rows");
 
     // Nothing but the experiment, as after a crash in the first moment.
     let directory = place.path("bare");
     std::fs::create_dir(&directory).unwrap();
     std::fs::copy(run.path("experiment.toml"), directory.join("experiment.toml")).unwrap();
     place.es_train(&["resume", "bare"]).exits_with(0);
-    is_whole(&place.run("bare"), &expected, "with the experiment alone");
+    place.run("bare").is_whole(&expected, "with the experiment alone");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use es_train::comm::{Communicator, run_in_process};
+use es_train::comm::{CommError, Communicator, run_in_process};
 use es_train::crew::Crew;
 use es_train::envs::{Action, ActionSpace, Env, EnvError, Setting, Spec, Step};
 use es_train::schedule::{Deck, share_out};
@@ -169,4 +169,73 @@ fn unequal_episodes_give_the_same_theta_on_any_ranks_and_threads() {
         }
         assert!(hashes.iter().all(|hash| *hash == hashes[0]), "{hashes:?}");
     }
+}
+
+/// A rank whose transport panics as soon as it is used.
+struct Broken;
+
+impl Communicator for Broken {
+    fn rank(&self) -> usize {
+        1
+    }
+
+    fn size(&self) -> usize {
+        2
+    }
+
+    fn ranks_on_node(&self) -> usize {
+        2
+    }
+
+    fn all_gather(&self, _: &[u8], _: &[usize], _: &mut [u8]) -> Result<(), CommError> {
+        panic!("no network");
+    }
+
+    fn gather(&self, _: &[u8], _: &[usize], _: &mut [u8]) -> Result<(), CommError> {
+        panic!("no network");
+    }
+
+    fn broadcast(&self, _: &mut [u8]) -> Result<(), CommError> {
+        panic!("no network");
+    }
+
+    fn exchange(
+        &self,
+        _: &[(usize, &[u8])],
+        _: &mut [(usize, &mut [u8])],
+    ) -> Result<(), CommError> {
+        panic!("no network");
+    }
+
+    fn send(&self, _: usize, _: &[u8]) -> Result<(), CommError> {
+        panic!("no network");
+    }
+
+    fn poll(&self) -> Result<Option<(usize, Vec<u8>)>, CommError> {
+        panic!("no network");
+    }
+
+    fn bytes_sent(&self) -> u64 {
+        0
+    }
+
+    fn bytes_sent_alone(&self) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn a_panic_of_the_main_thread_ends_the_round_while_threads_wait_for_pieces() {
+    // A thread of its own, so that a round that never ends is a failure and no wait for ever.
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let round = std::panic::catch_unwind(|| {
+            let crew = crew(3);
+            share_out(&Broken, &crew, 40, 1, |_, _, results| results.push(())).map(drop)
+        });
+        let message = round.unwrap_err().downcast_ref::<&str>().map(ToString::to_string);
+        ended.send(message).unwrap();
+    });
+    let message = end.recv_timeout(Duration::from_secs(60)).expect("the round never ends");
+    assert_eq!(message.as_deref(), Some("no network"));
 }

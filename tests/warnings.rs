@@ -64,6 +64,34 @@ fn perturbations_that_vanish_in_theta_are_told_at_once() {
 }
 
 #[test]
+fn a_sigma_that_vanishes_on_the_way_is_told_when_it_has() {
+    let mountain_car = ["--env", "MountainCar-v0", "--set", "stop.generations=6"];
+    let shrinks = ["--set", "method.sigma_schedule=linear:1e-30,4", "--set", "policy.bias=false"];
+    let few = ["--set", "method.population=4"];
+    let outcome = run(&[&mountain_car[..], &shrinks, &few].concat());
+    outcome.says(&["generation 5: members are theta itself", "a sigma that does not shrink"]);
+}
+
+#[test]
+fn parameters_that_explode_are_told_before_nothing_can_be_computed() {
+    let cart_pole = ["--env", "CartPole-v1", "--set", "method.population=8"];
+    let rate = |rate: &str| {
+        let (place, rate) = (Place::new(), format!("optimizer.learning_rate={rate}"));
+        let end = ["--out", "run", "--set", "stop.generations=3", "--set", &rate];
+        place.es_train(&[&["train"], &cart_pole[..], &end].concat())
+    };
+    let told = "parameters explode";
+    let outcome = rate("1e6").exits_with(0).says(&["row 1: parameters explode", "learning_rate"]);
+    assert_eq!(outcome.stderr.matches(told).count(), 1, "{outcome:?}");
+    rate("1e38").exits_with(1).says(&[told, "every one of 8 members faulted"]);
+    assert!(!rate("0.03").exits_with(0).stderr.contains(told));
+    let samples = ["--dataset", "synthetic", "--set", "stop.updates=40", "--out", "run"];
+    let place = Place::new();
+    let grows = [&["train"], &samples[..], &["--set", "optimizer.learning_rate=1e30"]].concat();
+    place.es_train(&grows).exits_with(1).says(&["NaN or infinite", "optimizer.learning_rate"]);
+}
+
+#[test]
 fn a_signal_is_answered_before_its_generation_is_over() {
     let place = Place::new();
     // Long enough that what is said is not lost with the process.

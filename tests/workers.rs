@@ -124,3 +124,22 @@ fn a_worker_that_hangs_is_given_up_and_its_member_named() {
         assert!(errors.contains(part), "no `{part}` in {errors}");
     }
 }
+
+#[test]
+fn mujoco_leaves_no_log_where_a_run_was_started() {
+    if !has_gymnasium() {
+        return;
+    }
+    for env in ["gymnasium:HalfCheetah-v5", "HalfCheetah-v5"] {
+        let place = Place::new();
+        let run = ["train", "--env", env, "--out", "run", "-q", "--threads", "1", "--set"];
+        let short = ["method.population=2", "--set", "stop.env_steps=1", "--set"];
+        let outcome = place.es_train(&[&run[..], &short, &["evaluation.episodes=1"]].concat());
+        if outcome.stderr.contains("pip install") {
+            println!("skipped: {}", outcome.stderr);
+            return;
+        }
+        outcome.exits_with(0);
+        assert!(!place.path("MUJOCO_LOG.TXT").exists(), "{env}");
+    }
+}

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::{Failure, PlaceArguments, complain};
 use crate::comm::{Communicator, Linked, Solo, launch, mpi, run_in_process};
+use crate::panics;
 
 /// Runs `body` on every rank of the job that the user asked for.
 ///
@@ -20,7 +21,7 @@ pub(super) fn on_all_ranks(
             launcher.variable, launcher.processes
         ))),
         (Some(launcher), None) => under_mpi(&launcher, body),
-        (None, None | Some(1)) => finish(body(&Solo)),
+        (None, None | Some(1)) => finish(contained(|| body(&Solo))),
         (None, Some(size)) => {
             let failed = |rank, reason| Failure::failed(format!("rank {rank} failed: {reason}"));
             let behind_link = |comm: &dyn Communicator| match place.link {
@@ -37,6 +38,12 @@ pub(super) fn on_all_ranks(
             worst.map_or(ExitCode::SUCCESS, finish)
         }
     }
+}
+
+/// What `body` comes to; a panic is a failure like any other.
+pub(super) fn contained<T>(body: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    panics::contain(body)
+        .unwrap_or_else(|reason| Err(Failure::failed(format!("a fault of es-train: {reason}"))))
 }
 
 fn finish(result: Result<u8, Failure>) -> ExitCode {

@@ -27,7 +27,7 @@ use es_envs::Tools;
 use crate::comm::Link;
 use crate::experiment::{Experiment, ExperimentError};
 use crate::task::Task;
-use crate::train::TrainError;
+use crate::train::{Damage, TrainError};
 
 /// Exit code of a run that failed.
 const FAILED: u8 = 1;
@@ -128,6 +128,9 @@ struct PlaceArguments {
     /// Also write the columns of progress.csv as curves for TensorBoard, into RUN/tensorboard.
     #[arg(long)]
     tensorboard: bool,
+    /// Give a rank wrong bits before a row, to test what happens then.
+    #[arg(long, value_name = "RANK,ROW", hide = true)]
+    damage: Option<Damage>,
     /// Print nothing but the run directory, errors and warnings.
     #[arg(short, long)]
     quiet: bool,

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use clap::Args;
 
 use self::file::{Cell, SweepFile};
+use super::job::contained;
 use super::resume::prepare_in;
 use super::signals::Signals;
 use super::train::{Prepared, run_on};
@@ -53,6 +54,7 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
         ranks: None,
         link: sweep.link,
         tensorboard: false,
+        damage: None,
         quiet: true,
         tools: arguments.tools.clone(),
     };
@@ -81,7 +83,8 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
                     if signals.came() {
                         break;
                     }
-                    match run_cell(cell, &out, &place, &signals) {
+                    // A cell that panics must not take the others down.
+                    match contained(|| run_cell(cell, &out, &place, &signals)) {
                         Ok(what) => {
                             let number = 1 + done.fetch_add(1, Ordering::Relaxed);
                             eprintln!("[{number}/{}] {}: {what}", cells.len(), cell.name);
@@ -177,4 +180,42 @@ fn outcome(summary: &Summary) -> String {
         plural(summary.generations as usize, "generation"),
         summary.wall_seconds
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use es_envs::{CartPole, Env};
+
+    #[test]
+    fn a_cell_that_panics_does_not_take_the_others_down() {
+        let caller = std::thread::current().id();
+        let make = move |_: &es_envs::Setting| {
+            // Cells run on threads of their own; before that they are only checked.
+            assert_eq!(std::thread::current().id(), caller, "the pole is broken");
+            Ok(Box::new(CartPole::new()) as Box<dyn Env>)
+        };
+        es_envs::register("BrokenPole-v0", make).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        for (name, env) in [("broken.toml", "BrokenPole-v0"), ("whole.toml", "CartPole-v1")] {
+            let text = format!(
+                "[task]\nenv = \"{env}\"\n[policy]\nhidden = []\n[method]\npopulation = 4\n\
+                 [evaluation]\nepisodes = 1\n[stop]\ngenerations = 1\n"
+            );
+            std::fs::write(path(name), text).unwrap();
+        }
+        let sweep = "base = [\"broken.toml\", \"whole.toml\"]\nseeds = [1, 2]\n";
+        std::fs::write(path("sweep.toml"), sweep).unwrap();
+        let arguments = SweepArguments {
+            file: path("sweep.toml"),
+            jobs: Some(1),
+            out: Some(path("out")),
+            tools: ToolArguments::default(),
+        };
+        assert_eq!(run(&arguments).unwrap(), FAILED);
+        let entries = std::fs::read_dir(path("out")).unwrap().map(|entry| entry.unwrap().path());
+        let finished = entries.filter(|path| RunDirectory::summary(path).is_some()).count();
+        assert_eq!(finished, 2, "the cells that are whole");
+    }
 }

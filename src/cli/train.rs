@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::resume::prepare_in;
 use super::signals::Signals;
 use super::{ExperimentArguments, Failure, INTERRUPTED, PlaceArguments, complain, job};
-use crate::comm::{Communicator, broadcast_vec};
+use crate::comm::{CommError, Communicator, broadcast_vec};
 use crate::experiment::{Experiment, Source};
 use crate::method::MethodError;
 use crate::record::{
@@ -154,12 +155,70 @@ pub(super) fn default_name(name: &str, experiment: &Experiment) -> String {
 
 /// Runs what rank 0 prepares on all ranks; `None` if there is nothing to run. The exit code is
 /// the same on every rank.
+///
+/// Where ranks are lost and the transport outlives them, those that are left go on from the last
+/// checkpoint, which is the same run on fewer ranks.
 pub(super) fn run_on(
     comm: &dyn Communicator,
     place: &PlaceArguments,
     signals: &Signals,
     prepare: impl FnOnce() -> Result<Option<Prepared>, Failure>,
 ) -> Result<u8, Failure> {
+    let mut path = None;
+    let mut ended = run_once(comm, place, signals, prepare, &mut path);
+    loop {
+        let lost = match ended {
+            Err(Stopped::Failed(failure)) => return Err(failure),
+            Ok(code) if comm.all_well(true) => return Ok(code),
+            Ok(_) => "another rank saw it".to_owned(),
+            Err(Stopped::Lost(reason)) => {
+                comm.all_well(false);
+                reason
+            }
+        };
+        let before = comm.size();
+        if !comm.leave_the_lost()? {
+            return Err(Failure::failed(lost));
+        }
+        let Some(path) = path.clone() else {
+            return Err(Failure::failed(format!("{lost}, before the run had a directory")));
+        };
+        let going_on = || {
+            let said = format!(
+                "{lost}; going on from the last checkpoint with {} of {before} ranks",
+                comm.size()
+            );
+            eprintln!("es-train: warning: {said}");
+            RunDirectory::note(&path, &format!("warning: {said}"));
+            let prepared = prepare_in(&path, &[], &place.tools)?;
+            Ok(prepared.map(|prepared| Prepared { announce: false, ..prepared }))
+        };
+        ended = run_once(comm, place, signals, going_on, &mut Some(path.clone()));
+    }
+}
+
+/// Why a run stopped on this rank.
+enum Stopped {
+    /// It failed.
+    Failed(Failure),
+    /// Ranks are lost.
+    Lost(String),
+}
+
+impl<E: Into<Failure>> From<E> for Stopped {
+    fn from(error: E) -> Self {
+        Stopped::Failed(error.into())
+    }
+}
+
+/// Runs what rank 0 prepares, on the ranks that there are, and tells all of them its directory.
+fn run_once(
+    comm: &dyn Communicator,
+    place: &PlaceArguments,
+    signals: &Signals,
+    prepare: impl FnOnce() -> Result<Option<Prepared>, Failure>,
+    directory_of_run: &mut Option<PathBuf>,
+) -> Result<u8, Stopped> {
     let mine = if comm.rank() == 0 { Some(prepare()) } else { None };
     let (mut message, mut prepared) = match mine {
         None => (Vec::new(), None),
@@ -171,15 +230,16 @@ pub(super) fn run_on(
             (encode_code(failure.code)?, None)
         }
     };
-    broadcast_vec(comm, &mut message)?;
+    broadcast_vec(comm, &mut message).map_err(of_transport)?;
     let shared = match decode(&message)? {
         Ok(shared) => shared,
         Err(code) => return Ok(code),
     };
+    *directory_of_run = Some(shared.directory);
 
     let made = prepared.as_mut().and_then(|prepared| prepared.task.take());
     let task = made.map_or_else(|| place.tools.task(&shared.experiment), Ok)?;
-    let machine = Machine::of_job(comm, &task.spec().software)?;
+    let machine = Machine::of_job(comm, &task.spec().software).map_err(of_transport)?;
     let (mut directory, stop_file) = match prepared {
         None => (None, PathBuf::new()),
         Some(prepared) => {
@@ -207,6 +267,7 @@ pub(super) fn run_on(
         threads: place.threads.unwrap_or_else(|| default_threads(comm)),
         machine: &machine,
         stop_requested: &|| signals.asked(&stop_file),
+        damage: place.damage,
     };
     let talks = !place.quiet && comm.rank() == 0;
     if talks {
@@ -218,7 +279,9 @@ pub(super) fn run_on(
         let mut recorder = ((directory.take(), console.take()), curves);
         train(&session, comm, &mut recorder as &mut dyn Recorder)
     };
-    if let (Err(error), Some(path)) = (&result, &path) {
+    if let (Err(error), Some(path)) = (&result, &path)
+        && !error.is_of_the_lost()
+    {
         RunDirectory::note(path, &format!("failed: {error}"));
     }
     match result {
@@ -243,6 +306,7 @@ pub(super) fn run_on(
                 | MethodError::NoWorkers { .. }
                 | MethodError::LostServer { .. },
             )
+            | TrainError::Disagreement(_)
             | TrainError::Experiment(_)),
         ) => {
             let failure = Failure::from(error);
@@ -252,7 +316,15 @@ pub(super) fn run_on(
             Ok(failure.code)
         }
         Err(TrainError::Leader(_)) => Ok(super::FAILED),
+        Err(error) if error.is_of_the_lost() => Err(Stopped::Lost(error.to_string())),
         Err(error) => Err(error.into()),
+    }
+}
+
+fn of_transport(error: CommError) -> Stopped {
+    match error {
+        CommError::Lost { .. } => Stopped::Lost(error.to_string()),
+        error => error.into(),
     }
 }
 
@@ -262,11 +334,13 @@ struct Shared {
     experiment: Experiment,
     initial: Option<PolicyFile>,
     checkpoint: Option<Checkpoint>,
+    directory: PathBuf,
 }
 
 fn encode(prepared: &Prepared) -> Result<Vec<u8>, Failure> {
     let mut sealed = Sealed::new(MESSAGE);
     sealed.put_text("experiment", prepared.experiment.to_toml());
+    sealed.put_text("directory", prepared.directory.path().to_string_lossy());
     if let Some(bytes) = &prepared.initial {
         sealed.put_bytes("initial", bytes.clone());
     }
@@ -294,6 +368,7 @@ fn decode(message: &[u8]) -> Result<Result<Shared, u8>, Failure> {
         experiment,
         initial: initial.map_err(damaged)?,
         checkpoint: checkpoint.map_err(damaged)?,
+        directory: PathBuf::from(sealed.text("directory").map_err(damaged)?),
     }))
 }
 

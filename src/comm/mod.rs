@@ -44,6 +44,12 @@ pub enum CommError {
         /// What was expected.
         expected: String,
     },
+    /// Ranks of this job are gone, and the others can go on without them.
+    #[error("a rank of this job is lost ({reason})")]
+    Lost {
+        /// What the transport said.
+        reason: String,
+    },
     /// The transport could not be started.
     #[error("{0}")]
     Unavailable(String),
@@ -143,6 +149,21 @@ pub trait Communicator {
     /// The part of [`Communicator::bytes_sent`] that only this rank knows of: parcels and messages
     /// that it sent.
     fn bytes_sent_alone(&self) -> u64;
+
+    /// Whether all ranks say that they are well and none is lost: the same answer on every rank that
+    /// is left. Only a transport that outlives its ranks asks the others. Collective.
+    fn all_well(&self, well: bool) -> bool {
+        well
+    }
+
+    /// Leaves out the ranks that are lost; `rank` and `size` are other ones afterwards. False where
+    /// the transport cannot go on without them. Collective over those that are left.
+    ///
+    /// # Errors
+    /// If ever more ranks are lost.
+    fn leave_the_lost(&self) -> Result<bool, CommError> {
+        Ok(false)
+    }
 }
 
 /// Broadcasts rank 0's bytes, whose length only rank 0 knows.

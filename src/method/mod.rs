@@ -4,6 +4,7 @@
 //! against [`evolution::Search`], which is asked for members by index and told all their returns
 //! at once. [`gradient`] methods learn from a data set's samples, or from the steps of environments.
 
+pub mod agreement;
 pub mod evolution;
 pub mod gradient;
 mod known;
@@ -12,10 +13,11 @@ pub use known::{Family, KNOWN, Known, NAMES, Needs, known};
 
 use serde::{Deserialize, Serialize};
 
+use self::agreement::Disagreement;
 use self::evolution::Rehearsal;
 use self::gradient::Holding;
 use self::gradient::asynchronous::Staleness;
-use crate::comm::{CommError, Communicator};
+use crate::comm::{CommError, Communicator, all_gather_equal};
 use crate::crew::Crew;
 use crate::network::{Architecture, Diverged};
 use crate::noise::TableError;
@@ -31,20 +33,19 @@ pub struct Rank<'a> {
 }
 
 impl Rank<'_> {
-    /// What rank 0's `pulse` says, on every rank; nobody else's is asked. Collective.
+    /// What rank 0's `pulse` says, on every rank, and whether anybody's asks for a stop. Collective.
     ///
     /// # Errors
     /// If a rank fails.
     pub fn agree(&self, pulse: &mut dyn FnMut() -> Pulse) -> Result<Pulse, CommError> {
-        let mine = if self.comm.rank() == 0 { pulse() } else { Pulse::default() };
-        let mut bytes = mine.to_bytes();
-        self.comm.broadcast(&mut bytes)?;
-        Ok(Pulse::from_bytes(bytes))
+        let all = all_gather_equal(self.comm, &pulse().to_bytes())?;
+        Ok(Pulse::agreed(all.as_chunks().0.iter().map(|bytes| Pulse::from_bytes(*bytes))))
     }
 }
 
-/// What rank 0 alone knows and tells all ranks with each generation's results, so that every rank
-/// stops after the same generation.
+/// What ranks tell each other with each generation's results, so that every rank stops after the
+/// same generation. Time and checkpoints are rank 0's to know; a batch system may ask any rank to
+/// stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pulse {
     /// Training time so far on rank 0, in seconds. Class C.
@@ -59,6 +60,13 @@ pub struct Pulse {
 const PULSE_BYTES: usize = 9;
 
 impl Pulse {
+    /// What all ranks go by, of the pulses of each.
+    pub fn agreed(all: impl IntoIterator<Item = Pulse>) -> Pulse {
+        all.into_iter()
+            .reduce(|first, other| Pulse { stop: first.stop || other.stop, ..first })
+            .unwrap_or_default()
+    }
+
     /// As a message.
     pub fn to_bytes(self) -> [u8; PULSE_BYTES] {
         let mut bytes = [0; PULSE_BYTES];
@@ -175,6 +183,9 @@ pub enum MethodError {
     /// The noise table could not be made.
     #[error(transparent)]
     Noise(#[from] TableError),
+    /// Ranks do not have the same theta.
+    #[error("{}", .0.describe(|rank| format!("the host of rank {rank}")))]
+    Disagreement(Disagreement),
     /// No member of a generation has a return.
     #[error("generation {generation}: every one of {population} members faulted; first: {reason}")]
     AllFaulted {
@@ -268,7 +279,7 @@ pub enum MethodError {
 /// A method that optimises a policy. All calls are collective, unless they say so.
 pub trait Method {
     /// Does the work of one row, or a part of it if the pulse asks for a stop or a checkpoint.
-    /// `pulse` is asked on rank 0 and told to all.
+    /// `pulse` is asked on every rank, and what they agree on told to all.
     ///
     /// # Errors
     /// If a rank fails or no member has a return.

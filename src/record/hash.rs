@@ -1,29 +1,23 @@
 //! The fingerprint of a run's state.
 
-use xxhash_rust::xxh3::Xxh3;
-
+use crate::method::agreement::fingerprint;
 use crate::policy::Statistics;
 
 /// xxh3-64 (seed 0), as 16 hexadecimal digits, over the stored words of parameters that are not
 /// f32, then the observation statistics.
 pub fn codes_hash(codes: &[u8], statistics: &Statistics) -> String {
-    let mut hash = Xxh3::new();
-    hash.update(codes);
-    hash.update(&statistics.to_bytes());
-    format!("{:016x}", hash.digest())
+    hexadecimal(fingerprint(&[], Some(codes), statistics))
 }
 
 /// xxh3-64 (seed 0), as 16 hexadecimal digits, over the little-endian f32 parameters in layout
 /// order, then the observation statistics.
 pub fn theta_hash(theta: &[f32], statistics: &Statistics) -> String {
-    let mut hash = Xxh3::new();
-    if cfg!(target_endian = "little") {
-        hash.update(bytemuck::cast_slice(theta));
-    } else {
-        theta.iter().for_each(|value| hash.update(&value.to_le_bytes()));
-    }
-    hash.update(&statistics.to_bytes());
-    format!("{:016x}", hash.digest())
+    hexadecimal(fingerprint(theta, None, statistics))
+}
+
+/// A fingerprint as 16 hexadecimal digits.
+pub fn hexadecimal(fingerprint: u64) -> String {
+    format!("{fingerprint:016x}")
 }
 
 #[cfg(test)]

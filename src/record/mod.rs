@@ -10,6 +10,7 @@ mod cost;
 mod evaluations;
 mod film;
 mod hash;
+mod lock;
 mod operations_csv;
 mod policy_file;
 mod progress_csv;
@@ -29,7 +30,7 @@ pub use console::{Console, duration, figure, quantity};
 pub use cost::{Cost, Measure};
 pub use evaluations::{Evaluated, Progress};
 pub use film::{Film, FilmError};
-pub use hash::{codes_hash, theta_hash};
+pub use hash::{codes_hash, hexadecimal, theta_hash};
 pub use operations_csv::{Work, WorkSize, operations_csv, work_size};
 pub use policy_file::PolicyFile;
 pub use progress_csv::ProgressCsv;
@@ -83,6 +84,12 @@ pub enum RecordError {
          another --out"
     )]
     Locked(PathBuf),
+    /// The directory of a run at work was moved, removed or replaced.
+    #[error(
+        "{0}: the run directory is gone, or is another one by now; the run stops here, since nobody \
+         would find what it writes. If it was moved, `es-train resume` goes on from where it is"
+    )]
+    Vanished(PathBuf),
     /// The directory holds a run already.
     #[error(
         "{0}: this directory holds a run; `es-train resume` goes on with it, --overwrite starts \

@@ -1,11 +1,12 @@
 //! A run directory: what it holds, and that only one process writes to it.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::atomic::remove_partial_files;
 use super::evaluations::progress;
+use super::lock::Lock;
 use super::{
     Checkpoint, PolicyFile, Progress, ProgressCsv, RecordError, Recorder, Row, RunInfo, Summary,
     Work, WorkSize, operations_csv, staleness_csv, work_size, write_atomically,
@@ -21,7 +22,6 @@ const STALENESS: &str = "staleness.csv";
 const POLICY: &str = "policy.safetensors";
 const LOG: &str = "run.log";
 const SUMMARY: &str = "summary.json";
-const LOCK: &str = "lock";
 const STOP: &str = "stop";
 
 /// Everything of a run that another run of the same name replaces.
@@ -44,7 +44,7 @@ pub struct RunDirectory {
     path: PathBuf,
     progress: Option<ProgressCsv>,
     log: File,
-    _lock: File,
+    lock: Lock,
 }
 
 /// What a resumed run finds in its directory.
@@ -70,7 +70,7 @@ impl RunDirectory {
     /// If the directory holds a run, is in use, or cannot be written.
     pub fn create(path: &Path, experiment: &str, overwrite: bool) -> Result<Self, RecordError> {
         fs::create_dir_all(path).map_err(RecordError::io(path, "make the directory"))?;
-        let lock = lock(path)?;
+        let lock = Lock::take(path)?;
         let holds_run = OF_A_RUN.iter().any(|name| path.join(name).exists());
         if holds_run && !overwrite {
             return Err(RecordError::Occupied(path.to_owned()));
@@ -92,7 +92,7 @@ impl RunDirectory {
         let experiment = path.join(EXPERIMENT);
         let experiment = fs::read_to_string(&experiment)
             .map_err(RecordError::io(&experiment, "read (is this a run directory?)"))?;
-        let lock = lock(path)?;
+        let lock = Lock::take(path)?;
         let mut warnings = Vec::new();
         let checkpoint = newest_checkpoint(path, &mut warnings)?;
         let summary = fs::read(path.join(SUMMARY)).ok();
@@ -105,12 +105,12 @@ impl RunDirectory {
         Ok((directory, Found { experiment, checkpoint, summary, warnings }))
     }
 
-    fn with_lock(path: &Path, lock: File) -> Result<Self, RecordError> {
+    fn with_lock(path: &Path, lock: Lock) -> Result<Self, RecordError> {
         remove_partial_files(path)?;
         let log = path.join(LOG);
         let file = OpenOptions::new().create(true).append(true).open(&log);
         let log = file.map_err(RecordError::io(&log, "open"))?;
-        Ok(RunDirectory { path: path.to_owned(), progress: None, log, _lock: lock })
+        Ok(RunDirectory { path: path.to_owned(), progress: None, log, lock })
     }
 
     /// Where it is.
@@ -224,17 +224,6 @@ fn remove_if_there(path: &Path) -> Result<(), RecordError> {
     }
 }
 
-fn lock(path: &Path) -> Result<File, RecordError> {
-    let name = path.join(LOCK);
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&name);
-    let file = file.map_err(RecordError::io(&name, "open"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(RecordError::Locked(path.to_owned())),
-        Err(TryLockError::Error(error)) => Err(RecordError::io(&name, "lock")(error)),
-    }
-}
-
 /// The checkpoint, or the one before it if that is damaged or was being replaced.
 fn newest_checkpoint(
     path: &Path,
@@ -286,10 +275,12 @@ impl Recorder for RunDirectory {
     }
 
     fn row(&mut self, row: &Row) -> Result<(), RecordError> {
+        self.lock.check()?;
         self.progress.as_mut().map_or(Ok(()), |progress| progress.append(row))
     }
 
     fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), RecordError> {
+        self.lock.check()?;
         let path = self.path.join(CHECKPOINT);
         let bytes = checkpoint
             .to_bytes()

@@ -120,6 +120,17 @@ impl Drop for Presence<'_> {
     }
 }
 
+/// Calls the round off when the main thread leaves it, in whatever way, so that neither an error
+/// nor a panic there leaves threads waiting for pieces. After a round that went well nobody waits.
+struct CallOff<'a>(&'a Table);
+
+impl Drop for CallOff<'_> {
+    fn drop(&mut self) {
+        self.0.lock().called_off = true;
+        self.0.pieces.notify_all();
+    }
+}
+
 /// Where one thread gets its pieces, none of which another thread gets.
 pub struct Supply<'a> {
     table: &'a Table,
@@ -208,12 +219,8 @@ pub fn share_out_supplies<T: Send>(
             played.lock().unwrap_or_else(PoisonError::into_inner).append(&mut mine);
         },
         || {
-            let dealt = Dealing { comm, table: &table, deck, began: Instant::now() }.run();
-            if dealt.is_err() {
-                table.lock().called_off = true;
-                table.pieces.notify_all();
-            }
-            dealt
+            let _leaving = CallOff(&table);
+            Dealing { comm, table: &table, deck, began: Instant::now() }.run()
         },
     );
     dealt?;

@@ -18,6 +18,8 @@ const HOST_BYTES: usize = 64;
 pub struct Machine {
     /// Host names, each once, in rank order.
     pub hosts: Vec<String>,
+    /// The host name of each rank.
+    pub host_of_rank: Vec<String>,
     /// Optional parts of the binary, such as `mpi`.
     pub features: Vec<String>,
 }
@@ -39,7 +41,7 @@ impl Machine {
         message.extend(name);
         message.resize(HASH_BYTES + HOST_BYTES, 0);
         let all = all_gather_equal(comm, &message)?;
-        let mut machine = Machine { hosts: Vec::new(), features: features() };
+        let mut machine = Machine { features: features(), ..Machine::default() };
         for (rank, message) in all.chunks_exact(HASH_BYTES + HOST_BYTES).enumerate() {
             let (hashes, host) = message.split_at(HASH_BYTES);
             let host = String::from_utf8_lossy(host).trim_end_matches('\0').to_owned();
@@ -57,6 +59,7 @@ impl Machine {
                     machine.hosts[0]
                 )));
             }
+            machine.host_of_rank.push(host.clone());
             if !machine.hosts.contains(&host) {
                 machine.hosts.push(host);
             }

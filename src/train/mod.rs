@@ -13,6 +13,7 @@ mod work;
 pub use classification::classify;
 pub use evaluation::{Seeds, evaluate};
 pub use machine::{Machine, default_threads};
+pub use run::Damage;
 pub use trainer::Trainer;
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,9 @@ pub enum TrainError {
     /// The method cannot go on.
     #[error(transparent)]
     Method(#[from] MethodError),
+    /// Ranks do not have the same theta.
+    #[error("{0}")]
+    Disagreement(String),
     /// Another rank failed.
     #[error(transparent)]
     Comm(#[from] CommError),
@@ -51,6 +55,17 @@ pub enum TrainError {
     /// Rank 0, which this rank helped, failed; it says so itself.
     #[error("rank 0 failed: {0}")]
     Leader(String),
+}
+
+impl TrainError {
+    /// Whether ranks are lost, and the others may go on without them.
+    pub fn is_of_the_lost(&self) -> bool {
+        matches!(
+            self,
+            TrainError::Comm(CommError::Lost { .. })
+                | TrainError::Method(MethodError::Comm(CommError::Lost { .. }))
+        )
+    }
 }
 
 /// How a run ended.
@@ -79,8 +94,10 @@ pub struct Session<'a> {
     pub threads: usize,
     /// The machines and ranks of the job.
     pub machine: &'a Machine,
-    /// Whether somebody asked the run to stop; asked once a generation, on rank 0.
+    /// Whether somebody asked the run to stop; asked once a generation, on every rank.
     pub stop_requested: &'a dyn Fn() -> bool,
+    /// Wrong bits in a rank's memory, for tests.
+    pub damage: Option<Damage>,
 }
 
 /// Runs an experiment to its end. Collective; only rank 0's `recorder` is told anything.

@@ -83,6 +83,7 @@ impl<'a> Trainer<'a> {
             threads: self.threads.unwrap_or_else(|| default_threads(comm)),
             machine: &Machine::of_job(comm, &self.task.spec().software)?,
             stop_requested: &|| false,
+            damage: None,
         };
         match train(&session, comm, self.recorder.as_mut())? {
             Ending::Finished(summary) => Ok(*summary),

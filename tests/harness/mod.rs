@@ -58,6 +58,16 @@ impl Place {
         Outcome::new(arguments, self.command(arguments).output().unwrap())
     }
 
+    /// Runs the program from a shell: in `script` it is `"$@"`.
+    pub fn in_shell(&self, script: &str, arguments: &[&str]) -> Outcome {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", script, "bash", PROGRAM]).args(arguments).stdin(Stdio::null());
+        for name in OF_LAUNCHERS {
+            shell.env_remove(name);
+        }
+        Outcome::new(arguments, shell.current_dir(self.0.path()).output().unwrap())
+    }
+
     /// Starts the program and does not wait for it.
     pub fn start(&self, arguments: &[&str]) -> Running {
         let mut command = self.command(arguments);
@@ -223,6 +233,22 @@ impl RunDir {
     pub fn generations_done(&self) -> usize {
         let bytes = std::fs::read(self.path("progress.csv")).unwrap_or_default();
         bytes.iter().filter(|&&byte| byte == b'\n').count().saturating_sub(1)
+    }
+
+    /// Checks that a disturbed run is whole: its result, each row once, nothing left lying.
+    #[track_caller]
+    pub fn is_whole(&self, expected: &RunResult, what: &str) {
+        self.result().is_that_of(expected, what);
+        let numbers: Vec<usize> =
+            self.column("generation").iter().map(|cell| cell.parse().unwrap()).collect();
+        assert_eq!(numbers, (1..=expected.rows.len()).collect::<Vec<_>>(), "{what}");
+        assert!(!self.holds("stop"), "{what}");
+        let entries = std::fs::read_dir(&self.0).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let partial: Vec<String> = names.filter(|name| name.starts_with(".partial")).collect();
+        assert_eq!(partial, Vec::<String>::new(), "{what}");
+        let time = self.numbers("wall_seconds");
+        assert!(time.is_sorted(), "{what}: time runs backwards: {time:?}");
     }
 
     /// Everything that one experiment file fixes.

@@ -23,6 +23,7 @@ fake() { # fake NAME: standard input is its body
 fake mpicc <<<'echo "cc -lmpi"'
 fake mpirun <<'END'
 if [[ $1 == --version ]]; then echo "${FAKE_MPI:-mpirun (Open MPI) 4.1.4}"; exit; fi
+echo "mpirun ${*%%/*}" >>"$CALLS.launches"
 while [[ $1 != */es-train ]]; do shift; done
 exec "$@"
 END
@@ -196,11 +197,55 @@ check "other commands are not restarted" "1 evaluate r" "$code $calls"
 run ES_TRAIN_BIN="dir with spaces/es-train" FAKE_RUN="$work/dir with spaces/run" FAKE_FAILURES=1 train "my file.toml" --set 'a="b c"'
 check "spaces" "0 train my file.toml --set a=\"b c\"|resume $work/dir with spaces/run" "$code ${calls//$'\n'/|}"
 
+# --- hosts that are gone by the time of a restart
+fake ssh <<'END'
+# -o BatchMode=yes -o ConnectTimeout=10 HOST true
+[[ " ${FAKE_DOWN:-} " != *" $5 "* ]] || exit 255
+END
+launches() { sed 's/ --map-by.*//; s/--hostfile [^ ]*/--hostfile F/' calls.launches; }
+printf '%s\n' '# three hosts' 'node1 slots=4' 'node2:4' 'node3 slots=4 # the last' >three
+rm -f calls.launches
+run FAKE_FAILURES=1 FAKE_CODE=137 FAKE_DOWN="node2" --hostfile three -n 6 train a.toml
+check "restarted on the hosts that answer" "0 train a.toml|resume $work/run 1" "$code ${calls//$'\n'/|}"
+check "with the ranks that these had" "mpirun -n 6 --hostfile F|mpirun -n 4 --hostfile F" "$(launches | tr '\n' '|' | sed 's/|$//')"
+contains "says which host is gone" "no longer there: node2" "$err"
+rm -f calls.launches
+run FAKE_FAILURES=1 FAKE_DOWN="node1 node3" --hostfile three train a.toml
+check "one rank per host that is left" "0 mpirun -n 3 --hostfile F|mpirun -n 1 --hostfile F" "$code $(launches | tr '\n' '|' | sed 's/|$//')"
+run FAKE_FAILURES=1 FAKE_DOWN="node1 node2 node3" --hostfile three train a.toml
+check "no host is left" "1 train a.toml" "$code $calls"
+contains "says that no host is left" "no host is left" "$err"
+rm -f calls.launches
+run FAKE_FAILURES=1 --hostfile three -n 6 train a.toml
+check "all hosts answer" "0 mpirun -n 6 --hostfile F|mpirun -n 6 --hostfile F" "$code $(launches | tr '\n' '|' | sed 's/|$//')"
+rm fakes/ssh
+fake srun <<'END'
+if [[ $1 == --mpi=list ]]; then echo pmix >&2; exit; fi
+echo "srun ${*%%/*}" >>"$CALLS.launches"
+while [[ $1 != */es-train ]]; do shift; done
+exec "$@"
+END
+fake sinfo <<'END'
+printf '%s\n' 'n1 alloc' 'n2 down*' 'n3 alloc' 'n4 alloc'
+END
+rm -f calls.launches
+run "${job[@]}" SLURM_JOB_NODELIST='n[1-4]' SLURM_NTASKS=8 FAKE_FAILURES=1 train a.toml
+check "Slurm without a node that is down" "0 srun --ntasks=8 --cpus-per-task=32|srun --ntasks=6 --nodes=3 --nodelist=n1,n3,n4 --cpus-per-task=32" \
+    "$code $(sed 's/ --cpu-bind.*//' calls.launches | tr '\n' '|' | sed 's/|$//')"
+rm fakes/srun fakes/sinfo
+
+# --- without a rank that is lost, in the same job
+check "--survive" "mpirun --with-ft ulfm -n 64 --map-by :OVERSUBSCRIBE --bind-to none $es train" "$(launch "$five" -n 64 --survive --dry-run)"
+run -n 3 --survive train
+check "--survive with OpenMPI 4" 2 "$code"
+contains "says what --survive needs" "OpenMPI 5" "$err"
+
 # --- signals: run in the background, wait for the fake to start, send them
 interrupt() { # interrupt SIGNALS [VARIABLE=VALUE...]
     local signals=$1 script signal
     shift
-    rm -rf calls "run 1"
+    # What the run before said must not be taken for this one's.
+    rm -rf calls err "run 1"
     # A background job of a shell without job control would ignore SIGINT for ever.
     set -m
     env -i PATH="$work/fakes:$work/bare" CALLS="$work/calls" LIBCLANG_PATH="$work" ES_TRAIN_BIN="$es" "$@" "$repo/run_mpi.sh" train >out 2>err &

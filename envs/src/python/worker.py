@@ -283,6 +283,7 @@ class Worker:
     def build(self):
         from gymnasium import error as errors
 
+        self.keep_mujoco_from_writing()
         try:
             self.env = gymnasium.make(self.id, disable_env_checker=True, **self.options)
             if self.preprocessing:
@@ -297,6 +298,18 @@ class Worker:
             if self.options:
                 raise Refused(f"{type(error).__name__}: {error}") from None
             raise
+
+    def keep_mujoco_from_writing(self):
+        """MuJoCo writes its warnings into a file MUJOCO_LOG.TXT wherever the run was started; here they go to standard error."""
+        spec = gymnasium.registry.get(self.id)
+        if spec is None or "mujoco" not in str(spec.entry_point).lower():
+            return
+        try:
+            import mujoco
+        except ImportError:
+            # What makes the environment says so in better words.
+            return
+        mujoco.set_mju_user_warning(lambda text: print(f"MuJoCo: {text}", file=sys.stderr))
 
     def describe(self):
         spec, metadata = self.env.spec, self.env.metadata or {}

@@ -3,6 +3,9 @@
 //! Threading level FUNNELED: only the thread that initialised MPI calls it. The communicator is
 //! neither `Send` nor `Sync`, so the compiler keeps it out of rayon closures.
 
+#[path = "survivors.rs"]
+mod survivors;
+
 use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::marker::PhantomData;
@@ -19,6 +22,7 @@ use mpi::traits::{
     Source as _,
 };
 
+use self::survivors::Survivors;
 use super::parcel::{Incoming, OnItsWay};
 use crate::comm::{CommError, Communicator, check, check_other};
 use crate::panics;
@@ -82,6 +86,7 @@ pub fn run(
     let world = universe.world();
     let rank = world.rank();
     let ranks_on_node = world.split_shared(rank).size() as usize;
+    let survivors = Survivors::of_job(ranks_on_node);
     let comm = World {
         world,
         ranks_on_node,
@@ -93,7 +98,8 @@ pub fn run(
         _main_thread_only: PhantomData,
     };
     // The universe lives outside: its destructor would wait for the other ranks.
-    let result = catch_unwind(AssertUnwindSafe(|| body(&comm)))
+    let outlives = survivors.as_ref().map(|survivors| survivors as &dyn Communicator);
+    let result = catch_unwind(AssertUnwindSafe(|| body(outlives.unwrap_or(&comm))))
         .unwrap_or_else(|payload| Err(panics::message(payload.as_ref())));
     match result {
         Ok(code) if comm.is_abandoned.get() => {
@@ -102,8 +108,14 @@ pub fn run(
             let number = (0..=u8::MAX).find(|&number| ExitCode::from(number) == code);
             std::process::exit(number.map_or(ABORTED, i32::from))
         }
+        Ok(code) if survivors.as_ref().is_some_and(Survivors::have_lost) => {
+            // It would wait for those that are lost.
+            std::mem::forget(universe);
+            Ok(code)
+        }
         Ok(code) => {
             comm.wait_until_all_has_left();
+            survivors.iter().for_each(Survivors::wait_until_all_has_left);
             drop(comm);
             drop(universe);
             Ok(code)
@@ -157,22 +169,22 @@ impl World {
             std::thread::yield_now();
         }
     }
+}
 
-    /// Counts and displacements in MPI's type.
-    fn partition(
-        &self,
-        what: &'static str,
-        counts: &[usize],
-    ) -> Result<(Vec<i32>, Vec<i32>), CommError> {
-        let (mut sizes, mut starts, mut start) = (Vec::new(), Vec::new(), 0);
-        for &bytes in counts {
-            sizes.push(count(what, self.rank(), bytes)?);
-            starts.push(count(what, self.rank(), start)?);
-            start += bytes;
-        }
-        count(what, self.rank(), start)?;
-        Ok((sizes, starts))
+/// Counts and displacements in MPI's type.
+fn partition(
+    what: &'static str,
+    rank: usize,
+    counts: &[usize],
+) -> Result<(Vec<i32>, Vec<i32>), CommError> {
+    let (mut sizes, mut starts, mut start) = (Vec::new(), Vec::new(), 0);
+    for &bytes in counts {
+        sizes.push(count(what, rank, bytes)?);
+        starts.push(count(what, rank, start)?);
+        start += bytes;
     }
+    count(what, rank, start)?;
+    Ok((sizes, starts))
 }
 
 impl Communicator for World {
@@ -191,7 +203,7 @@ impl Communicator for World {
     fn all_gather(&self, mine: &[u8], counts: &[usize], all: &mut [u8]) -> Result<(), CommError> {
         let what = "all_gather";
         check(what, self.rank(), self.size(), mine.len(), counts, Some(all.len()))?;
-        let (sizes, starts) = self.partition(what, counts)?;
+        let (sizes, starts) = partition(what, self.rank(), counts)?;
         self.add_sent(all.len(), self.size() - 1);
         let place = &mut [0];
         let mut all = PartitionMut::new(addressed_mut(all, place), sizes, starts);
@@ -203,7 +215,7 @@ impl Communicator for World {
         let what = "gather";
         let room = (self.rank() == 0).then_some(all.len());
         check(what, self.rank(), self.size(), mine.len(), counts, room)?;
-        let (sizes, starts) = self.partition(what, counts)?;
+        let (sizes, starts) = partition(what, self.rank(), counts)?;
         self.add_sent(counts[1..].iter().sum(), 1);
         let root = self.world.process_at_rank(0);
         if self.rank() == 0 {

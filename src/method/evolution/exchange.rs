@@ -7,6 +7,7 @@
 //! | each of their members: mean return (f64, NaN if it faulted), steps (u32) | 12 |
 //! | ... and its behaviour, where novelty counts | 4 B |
 //! | times and [`Pulse`] | 32 |
+//! | fingerprint of theta | 8 |
 //! | observation statistics, where they are kept | 16 (1 + 2 O) |
 //!
 //! All little-endian. Who played which group is a matter of time, so the numbers of groups go
@@ -16,6 +17,7 @@ use super::Outcome;
 use super::workload::Workload;
 use crate::comm::{CommError, Communicator};
 use crate::method::Pulse;
+use crate::method::agreement::FINGERPRINT_BYTES;
 use crate::noise::BLOCK;
 use crate::policy::Statistics;
 use crate::schedule::{Share, dealt_together, gather_numbered};
@@ -24,6 +26,9 @@ const MEMBER_BYTES: usize = 12;
 const GROUP_BYTES: usize = 4;
 const COUNT_BYTES: usize = 4;
 const TIMES_BYTES: usize = 32;
+
+/// Times, and the fingerprint of theta.
+const HEAD_BYTES: usize = TIMES_BYTES + FINGERPRINT_BYTES;
 
 /// Longest text that a rank sends: a Python traceback has room.
 const TEXT_BYTES: usize = 4096;
@@ -42,12 +47,14 @@ pub(super) struct Report<'a> {
     pub busy_seconds: f64,
     /// How many threads it has.
     pub threads: u32,
-    /// What only rank 0's counts of.
+    /// Its pulse.
     pub pulse: Pulse,
     /// Observations of its episodes; empty without normalisation.
     pub statistics: &'a Statistics,
     /// Whether there is something that the user should know.
     pub warnings: bool,
+    /// The fingerprint of the theta that it has perturbed.
+    pub fingerprint: u64,
 }
 
 /// What all ranks told.
@@ -60,10 +67,12 @@ pub(super) struct Gathered {
     pub statistics: Statistics,
     /// Share of the threads' time, from the start to the last rank's end, in which they were idle.
     pub idle_fraction: f64,
-    /// Rank 0's.
+    /// What they agree on.
     pub pulse: Pulse,
     /// Whether any rank has something that the user should know.
     pub any_warnings: bool,
+    /// The fingerprint of each rank's theta.
+    pub fingerprints: Vec<u64>,
 }
 
 /// Exchanges the reports. `groups` of `group_size` members each are shared out over the ranks.
@@ -93,10 +102,11 @@ pub(super) fn exchange(
     let mut gathered = Gathered {
         outcomes: Vec::new(),
         behaviours: Vec::new(),
-        statistics: Statistics::from_bytes(&vec![0; tail.len() - TIMES_BYTES]),
+        statistics: Statistics::from_bytes(&vec![0; tail.len() - HEAD_BYTES]),
         idle_fraction: 0.0,
         pulse: Pulse::default(),
         any_warnings: false,
+        fingerprints: Vec::with_capacity(tails.len()),
     };
     for record in records.chunks_exact(member_bytes) {
         if let Some((outcome, behaviour)) = record.split_first_chunk() {
@@ -106,22 +116,23 @@ pub(super) fn exchange(
         }
     }
     let (mut busy, mut threads, mut longest) = (0.0, 0.0, 0.0f64);
-    for (rank, tail) in tails.iter().enumerate() {
-        let (times, sums) = tail.split_at(TIMES_BYTES);
+    let mut pulses = Vec::with_capacity(tails.len());
+    for tail in &tails {
+        let (times, sums) = tail.split_at(HEAD_BYTES);
         gathered.statistics.merge(&Statistics::from_bytes(sums));
         longest = longest.max(f64_at(times, 0));
         busy += f64_at(times, 8);
         threads += f64::from(u32_at(times, 24));
         let flags = u32_at(times, 28);
         gathered.any_warnings |= flags & 4 != 0;
-        if rank == 0 {
-            gathered.pulse = Pulse {
-                wall_seconds: f64_at(times, 16),
-                stop: flags & 1 != 0,
-                checkpoint: flags & 2 != 0,
-            };
-        }
+        gathered.fingerprints.push(u64_at(times, TIMES_BYTES));
+        pulses.push(Pulse {
+            wall_seconds: f64_at(times, 16),
+            stop: flags & 1 != 0,
+            checkpoint: flags & 2 != 0,
+        });
     }
+    gathered.pulse = Pulse::agreed(pulses);
     let available = threads * longest;
     gathered.idle_fraction =
         if available > 0.0 { (1.0 - busy / available).clamp(0.0, 1.0) } else { 0.0 };
@@ -152,7 +163,7 @@ impl Traffic {
         let dealt = members / dealt_together(workload.groups(), group_size, workload.ranks);
         let messages = dealt * GROUP_BYTES
             + members * (MEMBER_BYTES + 4 * behaviour_size)
-            + workload.ranks * (COUNT_BYTES + TIMES_BYTES + statistics);
+            + workload.ranks * (COUNT_BYTES + HEAD_BYTES + statistics);
         let theta = 4 * workload.parameters;
         let gathered = workload.gathered;
         let sums = workload.parameters.div_ceil(BLOCK) * gathered.sums * size_of::<f64>();
@@ -197,7 +208,7 @@ fn encode_behaviour(behaviour: &[f32]) -> Vec<u8> {
     behaviour.iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
-/// Times, pulse and observation statistics.
+/// Times, pulse, fingerprint and observation statistics.
 fn encode_tail(report: &Report<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     bytes.extend(report.evaluate_seconds.to_le_bytes());
@@ -208,6 +219,7 @@ fn encode_tail(report: &Report<'_>) -> Vec<u8> {
         | u32::from(report.pulse.checkpoint) << 1
         | u32::from(report.warnings) << 2;
     bytes.extend(flags.to_le_bytes());
+    bytes.extend(report.fingerprint.to_le_bytes());
     bytes.extend(report.statistics.to_bytes());
     bytes
 }
@@ -224,6 +236,10 @@ fn f64_at(bytes: &[u8], at: usize) -> f64 {
     let mut word = [0; 8];
     word.copy_from_slice(&bytes[at..at + 8]);
     f64::from_le_bytes(word)
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    f64_at(bytes, at).to_bits()
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
@@ -269,11 +285,12 @@ mod tests {
                         threads: 1,
                         pulse: Pulse {
                             wall_seconds: comm.rank() as f64,
-                            stop: comm.rank() == 0,
+                            stop: comm.rank() + 1 == size,
                             checkpoint: comm.rank() == 1,
                         },
                         statistics: &Statistics::new(3),
                         warnings: comm.rank() == 1,
+                        fingerprint: 100 + comm.rank() as u64,
                     };
                     exchange(comm, 7, 2, &report).map_err(|error| error.to_string())
                 },
@@ -288,6 +305,8 @@ mod tests {
                 let pulse = Pulse { wall_seconds: 0.0, stop: true, checkpoint: false };
                 assert_eq!(gathered.pulse, pulse);
                 assert_eq!(gathered.any_warnings, size > 1);
+                let expected: Vec<u64> = (0..size as u64).map(|rank| 100 + rank).collect();
+                assert_eq!(gathered.fingerprints, expected);
                 assert_eq!(gathered.idle_fraction, 0.5);
             }
         }

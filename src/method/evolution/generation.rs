@@ -13,6 +13,7 @@ use std::time::Instant;
 use super::exchange::{Gathered, Report, exchange, exchange_texts};
 use super::play::Evaluated;
 use super::{EpisodeCap, EvolutionSettings, Rehearsal, Search, StepNorms};
+use crate::method::agreement;
 use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank};
 use crate::network::Architecture;
 use crate::policy::Statistics;
@@ -26,6 +27,8 @@ pub struct Evolution {
     pub(super) generation: u64,
     /// Cap of the next generation's episodes.
     pub(super) cap: Option<u32>,
+    /// Whether the user knows that members are theta itself.
+    told_of_one: bool,
 }
 
 impl Evolution {
@@ -36,7 +39,12 @@ impl Evolution {
         } else {
             Statistics::default()
         };
-        Evolution { settings, search, statistics, generation: 0, cap: None }
+        Evolution { settings, search, statistics, generation: 0, cap: None, told_of_one: false }
+    }
+
+    /// The fingerprint of theta, where there is another rank to compare it with.
+    fn fingerprint(&self, ranks: usize) -> u64 {
+        if ranks == 1 { 0 } else { agreement::fingerprint_of(self) }
     }
 
     /// Starts from given observation statistics instead of none.
@@ -65,23 +73,32 @@ impl Method for Evolution {
             warnings.append(&mut worker.warnings);
         }
         let began = Instant::now();
-        let Gathered { outcomes, behaviours, statistics, idle_fraction, pulse, any_warnings } =
-            exchange(
-                rank.comm,
-                self.groups(rank),
-                self.together(rank.comm.size()),
-                &Report {
-                    outcomes: &outcomes,
-                    behaviours: &behaviours,
-                    behaviour_size: self.behaviour_size(),
-                    evaluate_seconds,
-                    busy_seconds: busy.as_secs_f64(),
-                    threads: rank.crew.threads() as u32,
-                    pulse: if rank.comm.rank() == 0 { pulse() } else { Pulse::default() },
-                    statistics: &seen,
-                    warnings: !warnings.is_empty(),
-                },
-            )?;
+        let Gathered {
+            outcomes,
+            behaviours,
+            statistics,
+            idle_fraction,
+            pulse,
+            any_warnings,
+            fingerprints,
+        } = exchange(
+            rank.comm,
+            self.groups(rank),
+            self.together(rank.comm.size()),
+            &Report {
+                outcomes: &outcomes,
+                behaviours: &behaviours,
+                behaviour_size: self.behaviour_size(),
+                evaluate_seconds,
+                busy_seconds: busy.as_secs_f64(),
+                threads: rank.crew.threads() as u32,
+                pulse: pulse(),
+                statistics: &seen,
+                warnings: !warnings.is_empty(),
+                fingerprint: self.fingerprint(rank.comm.size()),
+            },
+        )?;
+        agreement::check(self.generation + 1, fingerprints)?;
         let mut interval = self.summarize(&outcomes);
         if interval.faulted_members > 0 {
             interval.fault_reasons = exchange_texts(rank.comm, &fault.unwrap_or_default())?;
@@ -104,10 +121,14 @@ impl Method for Evolution {
             let tied = interval.returns.filter(|returns| returns.min == returns.max);
             interval.tied = tied.map(|returns| returns.max);
         }
-        if self.generation == 0 && self.is_all_one() {
+        // At the start, and where equal returns hint that sigma has vanished since.
+        let is_suspect = self.generation == 0 || interval.tied.is_some();
+        if is_suspect && !self.told_of_one && self.is_all_one() {
+            self.told_of_one = true;
             interval.warnings.push(
                 "members are theta itself: their perturbations are too small for the number \
-                 format of theta, and nothing can be learnt; a larger method.sigma helps"
+                 format of theta, and nothing can be learnt; a larger method.sigma helps, or a \
+                 sigma that does not shrink as far"
                     .to_owned(),
             );
         }

@@ -36,14 +36,17 @@ impl Evolution {
         dealt_together(self.search.population() / size, size, ranks)
     }
 
-    /// Whether the first members that the search writes out are theta to the bit.
+    /// Whether the last members that the search writes out are theta to the bit. The first may be
+    /// the best so far.
     pub(super) fn is_all_one(&self) -> bool {
         if self.search.low_rank().is_some() || self.search.architecture().is_some() {
             return false;
         }
         let theta = self.search.theta();
-        let mut members = vec![vec![0.0; theta.len()]; self.search.group_size()];
-        self.search.write_group(self.generation, 0, &mut members);
+        let size = self.search.group_size();
+        let mut members = vec![vec![0.0; theta.len()]; size];
+        let last = self.search.population() / size - 1;
+        self.search.write_group(self.generation, last, &mut members);
         members.iter().all(|member| member == theta)
     }
 

@@ -73,6 +73,9 @@ pub struct Report {
     pub env_steps: u64,
     /// Returns and steps of the episodes that ended.
     pub episodes: Vec<(f64, u32)>,
+    /// What the user should know of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 impl Report {
@@ -82,5 +85,6 @@ impl Report {
         self.loss += other.loss;
         self.env_steps += other.env_steps;
         self.episodes.extend(other.episodes);
+        self.warnings.extend(other.warnings);
     }
 }

@@ -113,6 +113,7 @@ pub fn write_report(report: &Report, row: &mut Interval) {
     row.loss = (report.samples > 0).then(|| report.loss / report.samples as f64);
     row.env_steps = report.env_steps;
     row.episodes = report.episodes.len() as u64;
+    row.warnings.clone_from(&report.warnings);
     let count = report.episodes.len() as f64;
     if report.episodes.is_empty() {
         return;

@@ -1,8 +1,9 @@
 //! The end of a run: whether it is reached, and what is said of it.
 
-use super::{Run, fingerprint};
+use super::Run;
 use crate::method::Method;
-use crate::record::{Counters, Judgement, Recorder, StopReason, Summary};
+use crate::method::agreement::fingerprint_of;
+use crate::record::{Counters, Judgement, Recorder, StopReason, Summary, hexadecimal};
 use crate::seed::Purpose;
 use crate::train::{Ending, TrainError, work};
 
@@ -92,7 +93,7 @@ impl Run<'_> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             features: self.session.machine.features.clone(),
             software: self.session.task.spec().software.iter().cloned().collect(),
-            theta_hash: fingerprint(method),
+            theta_hash: hexadecimal(fingerprint_of(method)),
         };
         if self.rank.comm.rank() == 0 {
             recorder.work(&work::count(self.session, &self.plan, &self.rank, method))?;

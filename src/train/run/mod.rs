@@ -1,5 +1,6 @@
 //! A run at work: one generation after the other, until one of its ends is reached.
 
+mod damage;
 mod end;
 mod judgement;
 mod trouble;
@@ -7,12 +8,14 @@ mod trouble;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use self::damage::Damage;
 use self::trouble::Told;
 use super::clock::Clock;
 use super::descent::descent_cosine;
 use super::{Ending, Session, TrainError};
-use crate::method::{Method, Pulse, Rank};
-use crate::record::{Checkpoint, Counters, Recorder, Row, codes_hash, theta_hash};
+use crate::method::agreement::{self, fingerprint_of};
+use crate::method::{Method, MethodError, Pulse, Rank};
+use crate::record::{Checkpoint, Counters, Recorder, Row, hexadecimal};
 use crate::seed::Purpose;
 use crate::task::PolicyPlan;
 
@@ -30,14 +33,6 @@ pub(super) struct Run<'a> {
     /// Bytes that this rank knows to have been sent for the row at work, before it was left half done.
     sent: u64,
     told: Told,
-}
-
-/// The fingerprint of a method's state.
-fn fingerprint(method: &dyn Method) -> String {
-    match method.codes() {
-        Some(codes) => codes_hash(&codes, method.statistics()),
-        None => theta_hash(method.theta(), method.statistics()),
-    }
 }
 
 impl<'a> Run<'a> {
@@ -100,18 +95,25 @@ impl<'a> Run<'a> {
         let experiment = self.session.experiment;
         let gradient_samples = experiment.evaluation.gradient_samples;
         let before = (gradient_samples > 0).then(|| method.theta().to_vec());
-        let interval = method.advance(&self.rank, &mut || {
+        self.damage_if_due(method)?;
+        let advanced = method.advance(&self.rank, &mut || {
             let by_time =
                 checkpoint.every_seconds.is_some_and(|every| clock.is_checkpoint_due(every));
             Pulse { wall_seconds: clock.seconds(), stop: stop_requested(), checkpoint: by_time }
-        })?;
+        });
         self.sent += self.rank.comm.bytes_sent() - sent;
+        let interval = advanced.map_err(|error| self.with_hosts(error))?;
         let pulse = interval.pulse;
         if interval.is_partial {
             self.counters.wall_seconds = pulse.wall_seconds;
             return Ok(pulse);
         }
         let bytes_sent = std::mem::take(&mut self.sent) + interval.sent_by_others;
+        // Before anything of the row is recorded, and anybody is judged by it. As with evaluations,
+        // its bytes are not the method's.
+        let fingerprint = fingerprint_of(method);
+        agreement::compare(self.rank.comm, next, fingerprint)
+            .map_err(|error| self.with_hosts(error))?;
         let counters_before = self.counters.clone();
         self.counters.generation += 1;
         self.counters.env_steps += interval.env_steps;
@@ -125,7 +127,8 @@ impl<'a> Run<'a> {
         self.counters.wall_seconds = pulse.wall_seconds;
         let goal = self.session.experiment.stop.evaluation_return;
         let sees_nothing = method.statistics().are_constant();
-        self.told.tell(self.counters.generation, &interval, goal, sees_nothing, recorder)?;
+        let parameters = method.theta().len();
+        self.told.tell(next, &interval, parameters, goal, sees_nothing, recorder)?;
         if let Some(now) = method.architecture().filter(|now| architecture.as_ref() != Some(*now)) {
             recorder.event(&format!(
                 "generation {}: the policy is now {}, {} parameters",
@@ -168,7 +171,7 @@ impl<'a> Run<'a> {
                 evaluation,
                 gradient_cosine,
                 bytes_sent,
-                theta_hash: fingerprint(method),
+                theta_hash: hexadecimal(fingerprint),
             })?;
         }
         // Known to all ranks without being told.
@@ -176,8 +179,19 @@ impl<'a> Run<'a> {
         Ok(Pulse { checkpoint: pulse.checkpoint || by_count, ..pulse })
     }
 
+    /// The error, with the hosts of ranks that do not agree.
+    fn with_hosts(&self, error: MethodError) -> TrainError {
+        let MethodError::Disagreement(found) = error else { return error.into() };
+        let hosts = &self.session.machine.host_of_rank;
+        let host = |rank: usize| hosts.get(rank).cloned().unwrap_or_default();
+        TrainError::Disagreement(found.describe(host))
+    }
+
     /// Brings the state together and records it.
     fn save(&mut self, method: &dyn Method, recorder: &mut dyn Recorder) -> Result<(), TrainError> {
+        // In the middle of a row nobody has looked yet.
+        agreement::compare(self.rank.comm, self.counters.generation + 1, fingerprint_of(method))
+            .map_err(|error| self.with_hosts(error))?;
         let began = Instant::now();
         if let Some(state) = method.save(&self.rank)? {
             // The agreed time of the generation's exchange is a little old by now.

@@ -6,6 +6,10 @@ use crate::method::Interval;
 use crate::record::Recorder;
 use crate::train::TrainError;
 
+/// Parameters larger than this, by their root mean square, are on their way out of the range of
+/// numbers: the largest of any experiment here that learns are about 10.
+const LARGE: f64 = 1e4;
+
 /// Warnings that come once in a run.
 #[derive(Default)]
 pub(super) struct Told {
@@ -15,17 +19,20 @@ pub(super) struct Told {
     method_spoke: bool,
     /// That all steps are lost.
     loss: bool,
+    /// That parameters explode.
+    explosion: bool,
     /// Last lines of the faults that were told in full.
     faults: HashSet<String>,
 }
 
 impl Told {
-    /// Tells of a generation, counted from 1. `goal` is the return that ends the run, and
-    /// `sees_nothing` says that all normalised observations are 0.
+    /// Tells of a generation, counted from 1, of a theta of so many parameters. `goal` is the return
+    /// that ends the run, and `sees_nothing` says that all normalised observations are 0.
     pub fn tell(
         &mut self,
         generation: u64,
         interval: &Interval,
+        parameters: usize,
         goal: Option<f64>,
         sees_nothing: bool,
         recorder: &mut dyn Recorder,
@@ -49,6 +56,15 @@ impl Told {
                 "warning: row {generation}: rounding took away every one of the {attempted} steps \
                  of weights, so nothing is learnt; arithmetic.update = \"stochastic\", a larger \
                  optimizer.learning_rate or a wider arithmetic.elsewhere helps"
+            ))?;
+        }
+        let size = interval.parameter_norm / (parameters.max(1) as f64).sqrt();
+        if (size > LARGE || !size.is_finite()) && !self.explosion {
+            self.explosion = true;
+            recorder.event(&format!(
+                "warning: row {generation}: parameters explode: they have come to {size:.1e} (root \
+                 mean square), and before long nothing can be computed with them; a smaller \
+                 optimizer.learning_rate or method.sigma, or some method.weight_decay, helps"
             ))?;
         }
         for warning in &interval.warnings {

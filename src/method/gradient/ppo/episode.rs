@@ -52,6 +52,8 @@ pub struct Carried {
     observation: Vec<f32>,
     /// Outputs that stand for an action.
     shown: Vec<f32>,
+    /// What the user should know, since it was last taken away.
+    pub warnings: Vec<String>,
 }
 
 impl Carried {
@@ -71,6 +73,7 @@ impl Carried {
             observation: vec![0.0; task.spec().observation_size],
             shown: vec![0.0; distribution.outputs()],
             distribution,
+            warnings: Vec::new(),
         })
     }
 
@@ -182,8 +185,9 @@ impl Carried {
         let mut again = ATTEMPTS - 1;
         loop {
             match play(self) {
-                Err(EnvError::Lost { .. }) if again > 0 => {
+                Err(lost @ EnvError::Lost { .. }) if again > 0 => {
                     again -= 1;
+                    self.warnings.push(format!("{lost}; playing the episode again"));
                     self.env = self.task.environment()?;
                 }
                 played => return Ok(played?),

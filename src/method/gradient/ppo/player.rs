@@ -159,6 +159,7 @@ impl Player {
             }
         }
         self.report.env_steps += *horizon as u64;
+        self.report.warnings.append(&mut self.episode.warnings);
         filter.apply(self.episode.observation(), &mut filtered);
         let last = value_of(self.value.as_mut(), &filtered);
         let Rollout { rewards, values, after, .. } = &rollout;
