@@ -9,7 +9,8 @@ Checks formatting, lints and documentation, and runs all tests of es-train.
   ./run_tests.sh [--no-mpi] [--no-gymnasium]
 
 It installs what is missing of MPI and libclang (apt-get, dnf or brew if that needs no password, else from PyPI into
-.venv), and Gymnasium, MuJoCo, ale-py, OpenCV, cma, onnxruntime, onnx, safetensors and TensorBoard into .venv. It stops at the first
+.venv), and Gymnasium, MuJoCo, ale-py, OpenCV, cma, onnxruntime, onnx, safetensors, TensorBoard and what the notebooks need into
+.venv. A browser is not installed: without chromium the page of `es-train report` is read but not opened. It stops at the first
 failure; the last lines say what ran and how many tests passed.
 
   --no-mpi         leave out all that needs MPI, and install none
@@ -27,11 +28,16 @@ packages=(
     'gymnasium[box2d,classic-control]==1.4.0' mujoco==4.0.0 ale-py==0.12.1 opencv-python-headless==5.0.0.93
     cma==4.4.0 imageio packaging PyOpenGL
     onnxruntime==1.32.0 onnx==1.23.2 safetensors==0.8.0 tensorboard==2.21.0
+    # The notebooks: experiments/notebooks/requirements.txt, which wants a Python with tomllib.
+    'ipykernel==7.4.0; python_version >= "3.11"' 'matplotlib==3.11.2; python_version >= "3.11"'
+    'nbconvert==7.17.2; python_version >= "3.11"' 'pandas==3.1.1; python_version >= "3.11"'
     'numpy==2.4.6; python_version >= "3.11"' 'numpy==2.2.6; python_version < "3.11"'
 )
 installed='import importlib.metadata as m, sys, Box2D, imageio, OpenGL, pygame
 sys.exit([m.version(name) for name in ("gymnasium", "mujoco", "ale-py", "opencv-python-headless", "cma", "onnxruntime", "onnx",
-    "safetensors", "tensorboard")] != ["1.4.0", "4.0.0", "0.12.1", "5.0.0.93", "4.4.0", "1.32.0", "1.23.2", "0.8.0", "2.21.0"])'
+    "safetensors", "tensorboard")] != ["1.4.0", "4.0.0", "0.12.1", "5.0.0.93", "4.4.0", "1.32.0", "1.23.2", "0.8.0", "2.21.0"] or
+    sys.version_info >= (3, 11) and [m.version(name) for name in ("ipykernel", "matplotlib", "nbconvert", "pandas")] !=
+    ["7.4.0", "3.11.2", "7.17.2", "3.1.1"])'
 
 with_mpi=1 with_gymnasium=1
 while (($#)); do

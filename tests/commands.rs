@@ -9,10 +9,11 @@ fn help_names_every_command_and_the_exit_codes() {
     let place = Place::new();
     for flag in ["-h", "--help", "help"] {
         let outcome = place.es_train(&[flag]).exits_with(0);
-        outcome.prints(&["train", "resume", "sweep", "evaluate", "check", "list"]);
+        outcome
+            .prints(&["train", "resume", "sweep", "evaluate", "watch", "report", "check", "list"]);
     }
     place.es_train(&["--help"]).prints(&["Exit codes: 0 done, 1 the run failed, 2 wrong usage"]);
-    for command in ["train", "resume", "sweep", "evaluate", "check", "list"] {
+    for command in ["train", "resume", "sweep", "evaluate", "watch", "report", "check", "list"] {
         place.es_train(&[command, "-h"]).exits_with(0).prints(&["Usage: es-train"]);
     }
     place.es_train(&["--version"]).exits_with(0).prints(&[env!("CARGO_PKG_VERSION")]);

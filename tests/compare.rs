@@ -182,3 +182,25 @@ fn what_is_no_run_or_no_whole_one_is_named_with_what_to_do() {
     std::fs::write(place.path("a3/progress.csv"), "x,y\n").unwrap();
     compare("a3").exits_with(1).says(&["a3/progress.csv", "first column"]);
 }
+
+#[test]
+fn runs_that_were_evaluated_only_at_their_end_are_points() {
+    let text = harness::SMALL.replace("every = 1\n", "every = 100\n");
+    let place = Place::new().with_file("small.toml", &text);
+    for (out, seed) in [("a", "1"), ("b", "2")] {
+        place.es_train(&["train", "small.toml", "--seed", seed, "--out", out]).exits_with(0);
+    }
+    let circles = |runs: &[&str]| {
+        let plot = [&["compare"], runs, &["--plot", "out.svg"]].concat();
+        place.es_train(&plot).exits_with(0);
+        let svg = std::fs::read_to_string(place.path("out.svg")).unwrap();
+        svg.matches("<circle").count()
+    };
+    assert_eq!((circles(&["a"]), circles(&["a", "b"])), (1, 1));
+    // An unfinished run has not even that.
+    std::fs::remove_file(place.path("a/summary.json")).unwrap();
+    place
+        .es_train(&["compare", "a", "--plot", "out.svg"])
+        .exits_with(1)
+        .says(&["none of the runs has been evaluated yet"]);
+}

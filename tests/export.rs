@@ -286,3 +286,15 @@ fn mistakes_are_told_with_what_to_do() {
     std::fs::remove_file(place.path("run/policy.safetensors")).unwrap();
     export("run", "onnx", "a").exits_with(1).says(&["run/policy.safetensors", "evaluated"]);
 }
+
+#[test]
+fn a_file_that_cannot_be_written_is_named_as_it_was_given() {
+    let place = trained();
+    let export = ["export", "run", "--format", "onnx", "--output"];
+    let outcome = place.es_train(&[&export[..], &["no/policy.onnx"]].concat()).exits_with(1);
+    let outcome = outcome.says(&["no/policy.onnx: cannot write: there is no such directory"]);
+    assert!(!outcome.stderr.contains("partial"), "{outcome:#?}");
+    // Where data sets lie is nothing to an export.
+    let with_data = ["policy.onnx", "--data", "somewhere"];
+    place.es_train(&[&export[..], &with_data].concat()).exits_with(2).says(&["--data"]);
+}

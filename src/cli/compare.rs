@@ -1,13 +1,14 @@
 //! `es-train compare`: what runs came to, one line for all seeds of an experiment, and a picture of
 //! how they learnt.
 
-mod curves;
-mod groups;
-mod names;
+pub(super) mod chart;
+pub(super) mod curves;
+pub(super) mod groups;
+pub(super) mod names;
 mod picture;
-mod runs;
+pub(super) mod runs;
 mod table_csv;
-mod terminal;
+pub(super) mod terminal;
 
 use std::path::PathBuf;
 
@@ -39,7 +40,7 @@ pub(super) struct CompareArguments {
 pub(super) fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
     // Before anything is read.
     let picture = arguments.plot.as_deref().map(Picture::new).transpose()?;
-    let (runs, notes) = runs::read(&arguments.runs)?;
+    let (runs, notes) = runs::read("compare", &arguments.runs)?;
     for note in notes {
         eprintln!("es-train: warning: {note}");
     }
@@ -66,7 +67,7 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
 }
 
 /// Refuses a threshold that no run of these could reach, whatever it learnt.
-fn check_threshold(threshold: f64, runs: &[runs::Run]) -> Result<(), Failure> {
+pub(super) fn check_threshold(threshold: f64, runs: &[runs::Run]) -> Result<(), Failure> {
     if !threshold.is_finite() {
         return Err(Failure::usage(format!("--threshold {threshold}: expected a finite number")));
     }

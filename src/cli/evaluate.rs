@@ -6,6 +6,7 @@ use clap::Args;
 use es_envs::Setting;
 
 use super::judge::{Exam, Judged, judge};
+use super::progress::Progress;
 use super::render::film;
 use super::{Failure, ToolArguments, print};
 use crate::arithmetic::{Format, Formats};
@@ -14,23 +15,29 @@ use crate::dataset::Samples;
 use crate::record::{Film, Judgement, PolicyFile, RunDirectory, figure, plural};
 use crate::train::default_threads;
 
+/// Episodes where nothing is said.
+const EPISODES: u64 = 100;
+
 #[derive(Clone, Debug, Args)]
 pub(super) struct EvaluateArguments {
     /// The run directory.
     #[arg(value_name = "RUN_DIR")]
     run: PathBuf,
-    /// How many episodes; not of a data set, all of whose samples are judged.
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
-    episodes: u64,
-    /// Seed of the episodes.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
+    /// How many episodes [default: 100]; not of a data set, all of whose samples are judged.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    episodes: Option<u64>,
+    /// Seed of the episodes [default: 0].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Compute in this number format instead of the policy's own.
     #[arg(long, value_name = "FORMAT")]
     arithmetic: Option<Format>,
     /// Film the first episode: a .gif, or a .png with a strip of frames.
     #[arg(long, value_name = "FILE")]
     render: Option<PathBuf>,
+    /// Show no progress.
+    #[arg(short, long)]
+    quiet: bool,
     #[command(flatten)]
     tools: ToolArguments,
 }
@@ -53,17 +60,32 @@ pub(super) fn run(arguments: &EvaluateArguments) -> Result<u8, Failure> {
             policy.env
         )));
     }
+    let unused = [("--episodes", arguments.episodes), ("--seed", arguments.seed)];
+    for (flag, _) in unused.iter().filter(|(_, given)| policy.split.is_some() && given.is_some()) {
+        eprintln!(
+            "es-train: warning: {flag}: {} has samples and no episodes; each of its validation and \
+             test samples is judged once",
+            policy.env
+        );
+    }
+    let episodes = arguments.episodes.unwrap_or(EPISODES);
+    let seed = arguments.seed.unwrap_or(0);
+    let progress = Progress::new("episodes", episodes, arguments.quiet || policy.split.is_some());
     let judged = judge(
         &policy,
         &Exam {
             formats: arguments.arithmetic.map(Formats::uniform),
-            episodes: arguments.episodes,
-            seed: arguments.seed,
+            episodes,
+            seed,
             threads: default_threads(&Solo),
             tools: &arguments.tools,
+            played: &|| {
+                progress.add(true);
+            },
         },
-    )
-    .map_err(|failure| Failure {
+    );
+    progress.finish();
+    let judged = judged.map_err(|failure| Failure {
         message: format!("{}: {}", arguments.run.display(), failure.message),
         ..failure
     })?;
@@ -80,13 +102,12 @@ pub(super) fn run(arguments: &EvaluateArguments) -> Result<u8, Failure> {
             tools: arguments.tools.tools(),
             pictures: true,
         };
-        print(&film(&policy, &judged.plan, setting, arguments.seed, path)?);
+        print(&film(&policy, &judged.plan, setting, seed, path)?);
     }
     match judged.judgement.returns() {
-        Some(returns) if returns.episodes < arguments.episodes => Err(Failure::failed(format!(
-            "{} of {} episodes had no return",
-            arguments.episodes - returns.episodes,
-            arguments.episodes
+        Some(returns) if returns.episodes < episodes => Err(Failure::failed(format!(
+            "{} of {episodes} episodes had no return",
+            episodes - returns.episodes,
         ))),
         _ => Ok(0),
     }

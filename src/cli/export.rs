@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use es_envs::{ActionSpace, Setting, Spec};
 
-use super::{Failure, ToolArguments, print};
+use super::{EnvironmentArguments, Failure, print};
 use crate::export::Export;
 use crate::record::{PolicyFile, RunDirectory, write_atomically};
 use crate::task::Task;
@@ -24,7 +24,7 @@ pub(super) struct ExportArguments {
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
     #[command(flatten)]
-    tools: ToolArguments,
+    tools: EnvironmentArguments,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &ExportArguments) -> Result<u8, Failure> {
 
 /// What the policy acts on: its environment, which knows the bounds of its actions, or the classes of
 /// a data set.
-fn spec(policy: &PolicyFile, tools: &ToolArguments) -> Result<Spec, Failure> {
+fn spec(policy: &PolicyFile, tools: &EnvironmentArguments) -> Result<Spec, Failure> {
     if policy.split.is_some() {
         let architecture = &policy.architecture;
         let classes = ActionSpace::Discrete(architecture.outputs);

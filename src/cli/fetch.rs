@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -10,6 +11,7 @@ use super::{Failure, print};
 use crate::dataset::download::{DownloadError, Event, download};
 use crate::dataset::known::known;
 use crate::dataset::{DataSetError, NAMES, find};
+use crate::record::{duration, quantity};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct FetchArguments {
@@ -23,6 +25,9 @@ pub(super) struct FetchArguments {
     /// Get the files of the one data set from URL/FILE instead of from where they are published.
     #[arg(long, value_name = "URL", value_parser = address)]
     mirror: Option<String>,
+    /// Say nothing but where the data sets are, and errors.
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 fn address(text: &str) -> Result<String, String> {
@@ -50,7 +55,7 @@ pub(super) fn run(arguments: &FetchArguments) -> Result<u8, Failure> {
             continue;
         };
         let directory = root.join(name);
-        let mut screen = Screen::default();
+        let mut screen = Screen { quiet: arguments.quiet, ..Screen::default() };
         let mirror = arguments.mirror.as_deref();
         let result = download(set, &directory, mirror, &mut |event| screen.show(&event));
         screen.end_bar();
@@ -63,10 +68,16 @@ pub(super) fn run(arguments: &FetchArguments) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// Silence of a log while a file arrives.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// What a person sees of a download, on standard error: lines, and on a terminal a bar.
 #[derive(Default)]
 struct Screen {
+    quiet: bool,
     bar: Option<ProgressBar>,
+    /// The file on its way, where there is no bar.
+    arriving: Option<Arriving>,
     /// What failed, told once something else begins; if nothing does, the error at the end says it.
     failed: Vec<String>,
 }
@@ -88,11 +99,19 @@ impl Screen {
                     self.say(&line);
                 }
                 self.say(&format!("{url}{from}"));
-                self.bar = std::io::stderr().is_terminal().then(|| bar(*arrived, *total));
+                let show = !self.quiet && std::io::stderr().is_terminal();
+                self.bar = show.then(|| bar(*arrived, *total));
+                let now = Instant::now();
+                self.arriving =
+                    Some(Arriving { first: *arrived, total: *total, began: now, told: now });
             }
             Event::Arrived { arrived } => {
                 if let Some(bar) = &self.bar {
                     bar.set_position(*arrived);
+                } else if let Some(line) =
+                    self.arriving.as_mut().and_then(|arriving| arriving.line(*arrived))
+                {
+                    self.say(&line);
                 }
             }
             Event::Failed { url, reason } => self.failed.push(format!("{url}: {reason}")),
@@ -104,12 +123,51 @@ impl Screen {
 
     fn say(&mut self, line: &str) {
         self.end_bar();
-        eprintln!("es-train: {line}");
+        if !self.quiet {
+            eprintln!("es-train: {line}");
+        }
     }
 
     fn end_bar(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
+        }
+    }
+}
+
+/// A file on its way.
+struct Arriving {
+    /// Bytes that were there at the start.
+    first: u64,
+    total: Option<u64>,
+    began: Instant,
+    /// When something was last said of it.
+    told: Instant,
+}
+
+impl Arriving {
+    /// How far it has come, for a log, if nothing was said for a while.
+    fn line(&mut self, arrived: u64) -> Option<String> {
+        if self.told.elapsed() < SILENCE {
+            return None;
+        }
+        self.told = Instant::now();
+        let rate = (arrived - self.first) as f64 / self.began.elapsed().as_secs_f64();
+        Some(self.words(arrived, rate))
+    }
+
+    /// Such as `3.20 MB of 9.91 MB, 1.1 MB/s, 6 s left`; `rate` in bytes a second.
+    fn words(&self, arrived: u64, rate: f64) -> String {
+        let bytes = |count: f64| format!("{}B", quantity(count));
+        let (arrived, speed) = (arrived as f64, bytes(rate));
+        match self.total.map(|total| total as f64) {
+            Some(total) if rate > 0.0 => format!(
+                "{} of {}, {speed}/s, {} left",
+                bytes(arrived),
+                bytes(total),
+                duration((total - arrived).max(0.0) / rate)
+            ),
+            _ => format!("{}, {speed}/s", bytes(arrived)),
         }
     }
 }
@@ -128,5 +186,20 @@ fn bar(arrived: u64, total: Option<u64>) -> ProgressBar {
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_tells_of_a_download_now_and_then() {
+        let now = Instant::now();
+        let mut arriving = Arriving { first: 0, total: Some(9_912_422), began: now, told: now };
+        assert_eq!(arriving.line(5), None);
+        assert_eq!(arriving.words(2_000_000, 1e6), "2.00 MB of 9.91 MB, 1.00 MB/s, 7.91 s left");
+        arriving.total = None;
+        assert_eq!(arriving.words(2_000_000, 1e6), "2.00 MB, 1.00 MB/s");
     }
 }

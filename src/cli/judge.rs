@@ -32,6 +32,8 @@ pub(super) struct Exam<'a> {
     pub seed: u64,
     pub threads: usize,
     pub tools: &'a ToolArguments,
+    /// Called after each episode.
+    pub played: &'a (dyn Fn() + Sync),
 }
 
 /// Plays episodes, or classifies all samples that the policy was not trained on.
@@ -67,7 +69,7 @@ pub(super) fn judge(policy: &PolicyFile, exam: &Exam<'_>) -> Result<Judged, Fail
             }
             // Generation 0 has no evaluation in training, so these episodes are nobody else's.
             let seeds = Seeds { seed: exam.seed, purpose: Purpose::Evaluation, generation: 0 };
-            let returns = evaluate(&rank, &policy.theta, seeds, exam.episodes)?;
+            let returns = evaluate(&rank, &policy.theta, seeds, exam.episodes, exam.played)?;
             let mut operations = Operations::default();
             for mut worker in crew.each_worker() {
                 warnings.append(&mut worker.warnings);

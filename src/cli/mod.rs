@@ -10,13 +10,16 @@ mod fetch;
 mod job;
 mod judge;
 mod list;
+mod progress;
 mod render;
+mod report;
 mod resume;
 mod signals;
 mod simulate;
 mod sweep;
 mod table;
 mod train;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,6 +69,10 @@ enum Command {
     Evaluate(evaluate::EvaluateArguments),
     /// Show what runs came to, one line for all seeds of an experiment, and draw how they learnt.
     Compare(compare::CompareArguments),
+    /// Follow a run in the terminal: curves, rates, where its time goes, warnings.
+    Watch(watch::WatchArguments),
+    /// Write one page about runs, to be opened in a browser: curves, a table, settings, episodes.
+    Report(report::ReportArguments),
     /// Write a run's best policy to a file for other programs, with its observation filter and its
     /// action rule.
     Export(export::ExportArguments),
@@ -85,7 +92,7 @@ enum Command {
         #[arg(value_enum)]
         what: list::What,
         #[command(flatten)]
-        tools: ToolArguments,
+        tools: EnvironmentArguments,
     },
 }
 
@@ -134,13 +141,26 @@ struct PlaceArguments {
     /// Print nothing but the run directory, errors and warnings.
     #[arg(short, long)]
     quiet: bool,
+    /// Print a line for every row, and not only now and then.
+    #[arg(short, long, conflicts_with = "quiet")]
+    verbose: bool,
     #[command(flatten)]
     tools: ToolArguments,
 }
 
-/// Where this machine keeps what some environments need.
+/// Where this machine keeps what some environments need, and data sets.
 #[derive(Clone, Debug, Default, Args)]
 struct ToolArguments {
+    #[command(flatten)]
+    environment: EnvironmentArguments,
+    /// The directory of data sets [default: ES_TRAIN_DATA, else es-train in the user's cache].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// Where this machine keeps what some environments need.
+#[derive(Clone, Debug, Default, Args)]
+struct EnvironmentArguments {
     /// The Python with the packages of Gymnasium's environments [default: ES_TRAIN_PYTHON, else the
     /// one on the PATH].
     #[arg(long, value_name = "PATH")]
@@ -148,9 +168,6 @@ struct ToolArguments {
     /// MuJoCo's library [default: ES_TRAIN_MUJOCO_LIB, else that of the Python].
     #[arg(long, value_name = "PATH")]
     mujoco_lib: Option<PathBuf>,
-    /// The directory of data sets [default: ES_TRAIN_DATA, else es-train in the user's cache].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
 }
 
 impl ToolArguments {
@@ -159,6 +176,13 @@ impl ToolArguments {
         experiment.task(&self.tools(), self.data.as_deref())
     }
 
+    /// The tools that the flags name, or else the environment variables.
+    fn tools(&self) -> Tools {
+        self.environment.tools()
+    }
+}
+
+impl EnvironmentArguments {
     /// The tools that the flags name, or else the environment variables.
     fn tools(&self) -> Tools {
         let otherwise = Tools::from_environment();
@@ -260,6 +284,8 @@ pub fn main() -> ExitCode {
         Some(Command::Sweep(arguments)) => job::alone("sweep", || sweep::run(&arguments)),
         Some(Command::Evaluate(arguments)) => job::alone("evaluate", || evaluate::run(&arguments)),
         Some(Command::Compare(arguments)) => job::alone("compare", || compare::run(&arguments)),
+        Some(Command::Watch(arguments)) => job::alone("watch", || watch::run(&arguments)),
+        Some(Command::Report(arguments)) => job::alone("report", || report::run(&arguments)),
         Some(Command::Export(arguments)) => job::alone("export", || export::run(&arguments)),
         Some(Command::Check(arguments)) => job::alone("check", || check::run(&arguments)),
         Some(Command::Simulate(arguments)) => job::alone("simulate", || simulate::run(&arguments)),

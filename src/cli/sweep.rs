@@ -18,12 +18,13 @@ use clap::Args;
 
 use self::file::{Cell, SweepFile};
 use super::job::contained;
+use super::progress::Progress;
 use super::resume::prepare_in;
 use super::signals::Signals;
 use super::train::{Prepared, run_on};
 use super::{FAILED, Failure, INTERRUPTED, PlaceArguments, ToolArguments};
 use crate::comm::{InProcess, Linked, Solo, run_in_process};
-use crate::record::{RunDirectory, Summary, figure, plural};
+use crate::record::{RunDirectory, Summary, duration, figure, plural};
 use crate::train::default_threads;
 
 #[derive(Clone, Debug, Args)]
@@ -37,6 +38,12 @@ pub(super) struct SweepArguments {
     /// The directory of all runs, of table.csv and of statistics.csv [default: results/SWEEP].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Say nothing of single runs.
+    #[arg(short, long)]
+    quiet: bool,
+    /// Also say when a run begins.
+    #[arg(short, long, conflicts_with = "quiet")]
+    verbose: bool,
     #[command(flatten)]
     tools: ToolArguments,
 }
@@ -56,6 +63,7 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
         tensorboard: false,
         damage: None,
         quiet: true,
+        verbose: false,
         tools: arguments.tools.clone(),
     };
     let signals = Signals::listen()?;
@@ -75,7 +83,13 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     let all = plural(cells.len(), "run");
     eprintln!("{all}, {jobs} at a time, in {}", out.display());
     let next = AtomicUsize::new(0);
-    let (done, failures) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let failures = AtomicUsize::new(0);
+    let progress = Progress::new("runs", cells.len() as u64, arguments.quiet);
+    let say = |line: &str| {
+        if !arguments.quiet {
+            progress.say(line);
+        }
+    };
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
@@ -83,14 +97,20 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
                     if signals.came() {
                         break;
                     }
+                    if arguments.verbose {
+                        say(&format!("{}: begins", cell.name));
+                    }
+                    let was_finished = RunDirectory::summary(&out.join(&cell.name)).is_some();
                     // A cell that panics must not take the others down.
                     match contained(|| run_cell(cell, &out, &place, &signals)) {
                         Ok(what) => {
-                            let number = 1 + done.fetch_add(1, Ordering::Relaxed);
-                            eprintln!("[{number}/{}] {}: {what}", cells.len(), cell.name);
+                            let number = progress.add(!was_finished);
+                            // The rest of a line that a bar has in its place.
+                            let left = if was_finished { String::new() } else { left(&progress) };
+                            say(&format!("[{number}/{}] {}: {what}{left}", cells.len(), cell.name));
                         }
                         Err(failure) => {
-                            eprintln!("es-train: {}: {failure}", cell.name);
+                            progress.say(&format!("es-train: {}: {failure}", cell.name));
                             failures.fetch_add(1, Ordering::Relaxed);
                         }
                     }
@@ -98,6 +118,7 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
             });
         }
     });
+    progress.finish();
     let runs = runs::read(&out, &cells)?;
     let finished = table::write(&out, &runs)?;
     eprintln!("{finished} of {all} finished; {}", out.join("table.csv").display());
@@ -162,6 +183,11 @@ fn run_cell(
         INTERRUPTED => Ok("stopped; the same command goes on with it".to_owned()),
         code => Err(Failure { code, message: format!("ended with exit code {code}") }),
     }
+}
+
+/// How long the other runs may take, in a log.
+fn left(progress: &Progress) -> String {
+    progress.left().map_or(String::new(), |left| format!("; {} to the end", duration(left)))
 }
 
 fn outcome(summary: &Summary) -> String {

@@ -273,7 +273,7 @@ fn run_once(
     if talks {
         signals.announce()?;
     }
-    let mut console = talks.then(Console::new);
+    let mut console = talks.then(|| Console::new().verbose(place.verbose));
     let result = {
         let curves = path.as_deref().filter(|_| place.tensorboard).map(TensorBoard::new);
         let mut recorder = ((directory.take(), console.take()), curves);

@@ -1,7 +1,7 @@
 //! Files that are either whole or not there.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
@@ -39,12 +39,21 @@ pub(super) fn remove_partial_files(directory: &Path) -> Result<(), RecordError> 
 }
 
 fn write(directory: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = NamedTempFile::with_prefix_in(PREFIX, directory)?;
+    let file = NamedTempFile::with_prefix_in(PREFIX, directory);
+    let mut file = file.map_err(without_name)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     readable_like_any_file(file.as_file())?;
     file.persist(path)?;
     sync_directory(directory)
+}
+
+/// The error without the name of the temporary file, which nobody has asked for.
+fn without_name(error: std::io::Error) -> std::io::Error {
+    match error.kind() {
+        ErrorKind::NotFound => std::io::Error::other("there is no such directory"),
+        kind => kind.into(),
+    }
 }
 
 /// Temporary files are private to their owner; results are for everybody whom the umask allows.

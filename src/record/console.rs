@@ -9,13 +9,20 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{Judgement, RecordError, Recorder, Row, RunInfo, Summary};
 use crate::method::Interval;
 
-/// Longest silence of a log, in seconds.
+/// Longest silence of a log.
 const SILENCE: Duration = Duration::from_secs(30);
+
+/// Lines in the time that a run has taken so far, at most, so that the log of a run with many quick
+/// evaluations can still be read.
+const LINES: u32 = 50;
 
 /// Progress on standard error.
 pub struct Console {
     bar: Option<ProgressBar>,
+    /// Whether every row is a line.
+    verbose: bool,
     run: Option<RunInfo>,
+    began: Instant,
     last_line: Instant,
     last_row: Option<(Instant, u64, u64)>,
     /// Environment steps or samples a second, smoothed over the last rows.
@@ -39,15 +46,23 @@ impl Console {
             let bar = ProgressBar::new_spinner();
             style.map_or(bar.clone(), |style| bar.with_style(style))
         });
+        let now = Instant::now();
         Console {
             bar,
+            verbose: false,
             run: None,
-            last_line: Instant::now(),
+            began: now,
+            last_line: now,
             last_row: None,
             rate: 0.0,
             pace: 0.0,
             evaluation: None,
         }
+    }
+
+    /// The same, which tells of every row if `verbose`.
+    pub fn verbose(self, verbose: bool) -> Self {
+        Console { verbose, ..self }
     }
 
     fn say(&mut self, line: &str) {
@@ -92,6 +107,20 @@ impl Console {
         let by_updates = by_updates.filter(|_| self.pace > 0.0);
         let by_time = limits.wall_seconds.map(|limit| (limit - row.wall_seconds).max(0.0));
         [by_generations, by_steps, by_updates, by_time].into_iter().flatten().reduce(f64::min)
+    }
+
+    /// How much of the way to the limit that is nearest lies behind, from 0 to 1.
+    fn share_done(&self, row: &Row) -> Option<f64> {
+        let limits = self.run.as_ref()?.limits;
+        let share = |done: f64, limit: Option<f64>| limit.map(|limit| (done / limit).min(1.0));
+        let count = |limit: Option<u64>| limit.map(|limit| limit.max(1) as f64);
+        let shares = [
+            share(row.generation as f64, count(limits.generations)),
+            share(row.env_steps as f64, count(limits.env_steps)),
+            share(row.updates as f64, count(limits.updates)),
+            share(row.wall_seconds, limits.wall_seconds),
+        ];
+        shares.into_iter().flatten().filter(|share| share.is_finite()).reduce(f64::max)
     }
 
     fn status(&self, row: &Row) -> String {
@@ -157,10 +186,21 @@ impl Recorder for Console {
             self.evaluation = Some(evaluation);
         }
         let status = self.status(row);
-        if row.evaluation.is_some() || (self.bar.is_none() && self.last_line.elapsed() > SILENCE) {
+        let silence = self.last_line.elapsed();
+        let is_due = match row.evaluation {
+            Some(_) => silence >= shortest_silence(self.began.elapsed()),
+            None => self.bar.is_none() && silence > SILENCE,
+        };
+        if is_due || self.verbose {
             self.say(&status);
         }
+        let share = self.share_done(row);
         if let Some(bar) = &self.bar {
+            if let (Some(share), Ok(style)) = (share, ProgressStyle::with_template(BAR)) {
+                bar.set_length(THOUSANDTHS);
+                bar.set_style(style);
+                bar.set_position((share * THOUSANDTHS as f64) as u64);
+            }
             bar.set_message(status);
             bar.tick();
         }
@@ -215,6 +255,17 @@ impl Recorder for Console {
     }
 }
 
+/// The live line of a run that has a limit.
+const BAR: &str = "{spinner} {bar:16} {percent:>3} %  {wide_msg}";
+
+/// The bar's length.
+const THOUSANDTHS: u64 = 1000;
+
+/// Time between two lines at least, after a run has taken `elapsed`.
+fn shortest_silence(elapsed: Duration) -> Duration {
+    (elapsed / LINES).min(SILENCE)
+}
+
 /// What the rate counts: environment steps, or samples.
 fn work(row: &Row) -> u64 {
     let has_samples = row.interval.samples > 0 && row.interval.env_steps == 0;
@@ -259,6 +310,14 @@ pub fn quantity(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn evaluations_of_a_long_run_are_told_now_and_then() {
+        let after = |seconds| shortest_silence(Duration::from_secs(seconds));
+        assert!(after(0).is_zero());
+        assert_eq!(after(100), Duration::from_secs(2));
+        assert_eq!(after(100_000), SILENCE);
+    }
 
     #[test]
     fn returns_near_zero_keep_their_digits() {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::RecordError;
 
-const LOCK: &str = "lock";
+/// The name of the file that is locked.
+pub(super) const LOCK: &str = "lock";
 
 /// A run directory that is this process's own until dropped.
 pub(super) struct Lock {

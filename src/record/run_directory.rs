@@ -14,13 +14,13 @@ use super::{
 use crate::method::gradient::asynchronous::Staleness;
 
 const EXPERIMENT: &str = "experiment.toml";
-const PROGRESS: &str = "progress.csv";
+pub(super) const PROGRESS: &str = "progress.csv";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const PREVIOUS: &str = "checkpoint.previous.safetensors";
 const OPERATIONS: &str = "operations.csv";
 const STALENESS: &str = "staleness.csv";
 const POLICY: &str = "policy.safetensors";
-const LOG: &str = "run.log";
+pub(super) const LOG: &str = "run.log";
 const SUMMARY: &str = "summary.json";
 const STOP: &str = "stop";
 
@@ -154,6 +154,16 @@ impl RunDirectory {
     /// The file whose appearance stops the run after the generation at work.
     pub fn stop_file(path: &Path) -> PathBuf {
         path.join(STOP)
+    }
+
+    /// The file that the run's process holds locked.
+    pub fn lock_file(path: &Path) -> PathBuf {
+        path.join(super::lock::LOCK)
+    }
+
+    /// When the run in this directory wrote its last row.
+    pub fn progress_time(path: &Path) -> Option<std::time::SystemTime> {
+        path.join(PROGRESS).metadata().ok()?.modified().ok()
     }
 
     /// The best policy of the run in this directory.

@@ -42,12 +42,45 @@ pub fn classify(
     })
 }
 
+/// How often samples of each class are taken for each class: (C, C), true classes by rows. Outputs
+/// that are not numbers are no answer and count nowhere.
+pub fn confusion(
+    architecture: &Architecture,
+    theta: &[f32],
+    samples: &Samples,
+    classes: usize,
+) -> Vec<u64> {
+    let mut counts = vec![0; classes * classes];
+    for first in (0..samples.len()).step_by(PIECE) {
+        let range = first..(first + PIECE).min(samples.len());
+        for (index, answer) in range.clone().zip(answers(architecture, theta, samples, range)) {
+            let class = usize::from(samples.label(index));
+            if let Some(answer) = answer.filter(|&answer| class.max(answer) < classes) {
+                counts[class * classes + answer] += 1;
+            }
+        }
+    }
+    counts
+}
+
 fn count_wrong(
     architecture: &Architecture,
     theta: &[f32],
     samples: &Samples,
     range: std::ops::Range<usize>,
 ) -> u64 {
+    let judged = range.clone().zip(answers(architecture, theta, samples, range));
+    judged.filter(|&(index, answer)| answer != Some(usize::from(samples.label(index)))).count()
+        as u64
+}
+
+/// The class that each sample is taken for; none where outputs are not numbers.
+fn answers(
+    architecture: &Architecture,
+    theta: &[f32],
+    samples: &Samples,
+    range: std::ops::Range<usize>,
+) -> Vec<Option<usize>> {
     let mut network = architecture.batch_network(0);
     network.load(theta);
     let mut inputs = vec![0.0; range.len() * architecture.inputs];
@@ -58,11 +91,9 @@ fn count_wrong(
         (0..range.len()).map(|input| Row { input, place: 0, scale: 0.0 }).collect();
     let mut outputs = vec![0.0; range.len() * architecture.outputs];
     network.forward(&rows, &inputs, &mut outputs);
-    let judged = range.zip(outputs.chunks(architecture.outputs));
-    let is_wrong = |&(index, outputs): &(usize, &[f32])| {
+    let answer = |outputs: &[f32]| {
         let answer = largest(outputs);
-        // Outputs that are not numbers are no answer.
-        answer != usize::from(samples.label(index)) || outputs[answer].is_nan()
+        (!outputs[answer].is_nan()).then_some(answer)
     };
-    judged.filter(is_wrong).count() as u64
+    outputs.chunks(architecture.outputs).map(answer).collect()
 }

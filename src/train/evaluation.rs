@@ -23,7 +23,7 @@ const MOST_REASONS: usize = 4;
 
 /// Plays `episodes` episodes with parameters `theta` (P), shared out over all ranks and threads;
 /// `None` if not one has a return. Episodes without a return are left out, and their reasons are
-/// among the workers' warnings. Workers keep the filter they have. Collective; class A.
+/// among the workers' warnings. `played` is called after each episode of this rank. Workers keep the filter they have. Collective; class A.
 ///
 /// # Errors
 /// If a rank fails.
@@ -32,20 +32,22 @@ pub fn evaluate(
     theta: &[f32],
     seeds: Seeds,
     episodes: u64,
+    played: &(dyn Fn() + Sync),
 ) -> Result<Option<Evaluation>, CommError> {
     rank.crew.each_worker().for_each(|mut worker| worker.policy.load(theta));
     let play = |worker: &mut Worker, episode: usize| {
         let seed = derive(seeds.seed, seeds.purpose, seeds.generation, 0, episode as u64);
-        let played = worker.evaluate(seed);
-        if let Err(fault) = &played
+        let outcome = worker.evaluate(seed);
+        played();
+        if let Err(fault) = &outcome
             && worker.warnings.len() < MOST_REASONS
         {
             worker.warnings.push(format!("evaluation episode {episode}: {fault}"));
         }
-        played.ok()
+        outcome.ok()
     };
-    let played = play_numbered(rank.comm, rank.crew, episodes as usize, play)?;
-    let played: Vec<(f64, u32)> =
-        played.into_iter().flatten().map(|e| (e.total_reward, e.steps)).collect();
-    Ok(Evaluation::of(&played))
+    let outcomes = play_numbered(rank.comm, rank.crew, episodes as usize, play)?;
+    let outcomes: Vec<(f64, u32)> =
+        outcomes.into_iter().flatten().map(|e| (e.total_reward, e.steps)).collect();
+    Ok(Evaluation::of(&outcomes))
 }

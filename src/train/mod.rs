@@ -10,7 +10,7 @@ mod run;
 mod trainer;
 mod work;
 
-pub use classification::classify;
+pub use classification::{classify, confusion};
 pub use evaluation::{Seeds, evaluate};
 pub use machine::{Machine, default_threads};
 pub use run::Damage;

@@ -2,13 +2,15 @@
 
 use super::groups::Group;
 use super::runs::Run;
+use crate::record::Measure;
 use crate::statistics::Quartiles;
 
 /// Places at which the quartiles of several runs are taken, at most: a picture is no wider.
 const MOST: usize = 600;
 
 /// A curve and the band around it.
-pub(super) struct Curve {
+#[derive(Clone, Debug, Default)]
+pub(in crate::cli) struct Curve {
     /// (work, result), work ascending: environment steps or samples.
     pub line: Vec<(f64, f64)>,
     /// (work, lower quartile, upper quartile); none of a single run.
@@ -16,21 +18,30 @@ pub(super) struct Curve {
 }
 
 impl Curve {
-    /// The evaluations of a group's runs. Between two evaluations of a run lies a straight line. Runs
+    /// The evaluations of a group's runs over the group's work; see [`Curve::by`].
+    pub fn of(group: &Group) -> Self {
+        Curve::by(group, group.work())
+    }
+
+    /// The evaluations of a group's runs over what training cost. Between two evaluations of a run lies a straight line. Runs
     /// count from the first evaluation of all of them on, and a run that has ended counts with its
     /// last one, so that those that stopped early because they were good are not lost.
-    pub fn of(group: &Group) -> Self {
+    pub fn by(group: &Group, measure: Measure) -> Self {
         let of_run = |run: &Run| -> Vec<(f64, f64)> {
             let place = |evaluated: &crate::record::Evaluated| {
-                Some((group.work().of(&evaluated.cost)?, run.result(evaluated.score)))
+                Some((measure.of(&evaluated.cost)?, run.result(evaluated.score)))
             };
-            run.progress.evaluations.iter().filter_map(place).collect()
+            let line: Vec<_> = run.progress.evaluations.iter().filter_map(place).collect();
+            // A run that was evaluated only when it was over is a point.
+            let end = || Some((measure.of(&run.cost)?, run.last()?));
+            if line.is_empty() { end().into_iter().collect() } else { line }
         };
         let lines = group.runs.iter().map(of_run).filter(|line| !line.is_empty());
         Curve::over(lines.collect())
     }
 
-    fn over(mut lines: Vec<Vec<(f64, f64)>>) -> Self {
+    /// One curve over those of several runs.
+    pub fn over(mut lines: Vec<Vec<(f64, f64)>>) -> Self {
         if lines.len() < 2 {
             return Curve { line: lines.pop().unwrap_or_default(), band: Vec::new() };
         }
@@ -50,6 +61,30 @@ impl Curve {
             curve.band.push((x, q25, q75));
         }
         curve
+    }
+}
+
+impl Curve {
+    /// The curve with about `most` points at most, its ends among them.
+    pub fn thinned(mut self, most: usize) -> Self {
+        let step = self.line.len().div_ceil(most.max(1)).max(1);
+        let last = self.line.len().saturating_sub(1);
+        let keep = |place: usize| place.is_multiple_of(step) || place == last;
+        let mut place = 0..;
+        self.line.retain(|_| place.next().is_some_and(keep));
+        let mut place = 0..;
+        self.band.retain(|_| place.next().is_some_and(keep));
+        self
+    }
+
+    /// All values times `factor`.
+    pub fn scaled(mut self, factor: f64) -> Self {
+        self.line.iter_mut().for_each(|(_, y)| *y *= factor);
+        self.band.iter_mut().for_each(|(_, low, high)| {
+            *low *= factor;
+            *high *= factor;
+        });
+        self
     }
 }
 
@@ -90,5 +125,15 @@ mod tests {
         let curve = Curve::over(vec![line.clone(), line]);
         assert!(curve.line.len() <= MOST + 1, "{}", curve.line.len());
         assert_eq!(curve.line.last(), Some(&(4999.0, 1.0)));
+    }
+
+    #[test]
+    fn a_thinned_curve_keeps_its_ends_and_its_band() {
+        let line: Vec<(f64, f64)> = (0..1000).map(|k| (f64::from(k), 1.0)).collect();
+        let band = line.iter().map(|&(x, y)| (x, y, y)).collect();
+        let curve = Curve { line, band }.thinned(100);
+        assert!(curve.line.len() <= 101 && curve.line.len() == curve.band.len());
+        assert_eq!((curve.line[0].0, curve.line.last().unwrap().0), (0.0, 999.0));
+        assert_eq!(Curve::default().thinned(5).line, []);
     }
 }

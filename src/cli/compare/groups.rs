@@ -5,7 +5,7 @@ use crate::record::{Measure, Way};
 use crate::statistics::Quartiles;
 
 /// All runs of one experiment, of which there is at least one.
-pub(super) struct Group {
+pub(in crate::cli) struct Group {
     pub runs: Vec<Run>,
     /// What it took to reach the threshold, if there is one.
     pub way: Option<Way>,
@@ -18,7 +18,7 @@ pub(super) struct Group {
 }
 
 /// The groups, in the order of their first runs.
-pub(super) fn groups(runs: Vec<Run>, threshold: Option<f64>) -> Vec<Group> {
+pub(in crate::cli) fn groups(runs: Vec<Run>, threshold: Option<f64>) -> Vec<Group> {
     let mut groups: Vec<(String, Vec<Run>)> = Vec::new();
     for run in runs {
         let mut experiment = run.experiment.clone();

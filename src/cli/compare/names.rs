@@ -9,7 +9,7 @@ const MOST: usize = 3;
 
 /// A name for each group, such as `openai-es sigma=0.1`: the method, and the values of those keys
 /// in which it differs from other groups of its method and task.
-pub(super) fn labels(groups: &[Group]) -> Vec<String> {
+pub(in crate::cli) fn labels(groups: &[Group]) -> Vec<String> {
     let keys: Vec<Vec<(String, String)>> = groups.iter().map(keys).collect();
     let label = |at: usize| {
         let group = &groups[at];
@@ -49,7 +49,7 @@ fn told_apart(own: &[(String, String)], others: &[&[(String, String)]]) -> Vec<S
 }
 
 /// Every key of the experiment but the seed, with its value.
-fn keys(group: &Group) -> Vec<(String, String)> {
+pub(in crate::cli) fn keys(group: &Group) -> Vec<(String, String)> {
     let table: Table = group.runs[0].experiment.to_toml().parse().unwrap_or_default();
     let mut keys = Vec::new();
     flatten("", &table, &mut keys);

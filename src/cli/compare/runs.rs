@@ -8,7 +8,7 @@ use crate::experiment::{Experiment, Source};
 use crate::record::{Cost, Progress, RunDirectory, Summary, plural};
 
 /// A run with at least one row.
-pub(super) struct Run {
+pub(in crate::cli) struct Run {
     pub path: PathBuf,
     pub experiment: Experiment,
     /// None while it is unfinished.
@@ -48,13 +48,16 @@ impl Run {
     }
 }
 
-/// Reads the runs in these directories, and says what the user should know of them.
-pub(super) fn read(paths: &[PathBuf]) -> Result<(Vec<Run>, Vec<String>), Failure> {
+/// Reads the runs in these directories for a command, and says what the user should know of them.
+pub(in crate::cli) fn read(
+    command: &str,
+    paths: &[PathBuf],
+) -> Result<(Vec<Run>, Vec<String>), Failure> {
     let (mut runs, mut notes) = (Vec::new(), Vec::new());
     let (mut seen, mut repeated) = (HashSet::new(), HashSet::new());
     for path in paths {
         if !RunDirectory::holds_run(path) {
-            return Err(no_run(path));
+            return Err(no_run(command, path));
         }
         if !seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
             notes.push(format!("{}: given twice, counted once", path.display()));
@@ -70,7 +73,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<(Vec<Run>, Vec<String>), Failure
         runs.push(run);
     }
     match (runs.is_empty(), notes.last()) {
-        (true, Some(last)) => Err(Failure::usage(format!("nothing to compare: {last}"))),
+        (true, Some(last)) => Err(Failure::usage(format!("nothing to {command}: {last}"))),
         _ => Ok((runs, notes)),
     }
 }
@@ -108,8 +111,8 @@ fn read_one(path: &Path, notes: &mut Vec<String>) -> Result<Option<Run>, Failure
     Ok(Some(Run { path: path.to_owned(), experiment, summary, progress, cost }))
 }
 
-/// Why a directory cannot be compared, and which ones could be meant.
-fn no_run(path: &Path) -> Failure {
+/// Why a directory cannot be read, and which ones could be meant.
+fn no_run(command: &str, path: &Path) -> Failure {
     let shown = path.display();
     let Ok(entries) = std::fs::read_dir(path) else {
         return Failure::usage(if path.exists() {
@@ -126,7 +129,7 @@ fn no_run(path: &Path) -> Failure {
              train` named"
         ),
         below => format!(
-            "{shown}: no run here, but {} below it; `es-train compare {}/*/`",
+            "{shown}: no run here, but {} below it; `es-train {command} {}/*/`",
             plural(below, "run"),
             shown.to_string().trim_end_matches('/')
         ),

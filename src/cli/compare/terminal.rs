@@ -6,25 +6,12 @@ use crate::record::{Measure, duration, figure, quantity};
 use crate::statistics::Quartiles;
 
 /// The lines, returns before errors, each kind under titles of its own.
-pub(super) fn describe(groups: &[Group], labels: &[String]) -> String {
+pub(in crate::cli) fn describe(groups: &[Group], labels: &[String]) -> String {
     let mut text = String::new();
     for errors in [false, true] {
-        let (task, work) =
-            if errors { ("data set", "samples") } else { ("environment", "env steps") };
-        let mut table = Table::new(&[
-            "",
-            task,
-            "seeds",
-            "threshold",
-            "reached",
-            &format!("{work} to it"),
-            "generations to it",
-            "best",
-            "final",
-            work,
-            "time",
-            "sent",
-        ]);
+        let titles = titles(errors);
+        let titles: Vec<&str> = std::iter::once("").chain(titles.iter().map(|t| &**t)).collect();
+        let mut table = Table::new(&titles);
         for (group, label) in groups.iter().zip(labels) {
             if group.has_errors() == errors {
                 table.push(label, line(group));
@@ -44,8 +31,29 @@ pub(super) fn describe(groups: &[Group], labels: &[String]) -> String {
     text
 }
 
+/// What stands over the cells of groups that are judged by returns, or by errors.
+pub(in crate::cli) fn titles(errors: bool) -> [String; 11] {
+    let (task, work) = if errors { ("data set", "samples") } else { ("environment", "env steps") };
+    let way = format!("{work} to it");
+    let generations = "generations to it";
+    [
+        task,
+        "seeds",
+        "threshold",
+        "reached",
+        &way,
+        generations,
+        "best",
+        "final",
+        work,
+        "time",
+        "sent",
+    ]
+    .map(str::to_owned)
+}
+
 /// The cells of a group after its name.
-fn line(group: &Group) -> [String; 11] {
+pub(in crate::cli) fn line(group: &Group) -> [String; 11] {
     let result = |value: f64| match group.has_errors() {
         true => format!("{:.2} %", 100.0 * value),
         false => figure(value),

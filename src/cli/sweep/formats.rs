@@ -41,6 +41,7 @@ pub(super) fn write(
                 seed: cell.experiment.seed,
                 threads,
                 tools,
+                played: &|| {},
             };
             let judgement = judge(&policy, &exam)?.judgement;
             let (returns, errors) = (judgement.returns(), judgement.errors());

@@ -68,6 +68,11 @@ impl Film {
         }
     }
 
+    /// The film, if the episode's next moment belongs in it.
+    pub fn wanting(&mut self) -> Option<&mut Self> {
+        self.wants_next().then_some(self)
+    }
+
     /// Adds the picture of the moment that was just wanted.
     ///
     /// # Errors
@@ -95,17 +100,26 @@ impl Film {
         }
     }
 
-    /// Writes the file.
+    /// What the file would hold.
     ///
     /// # Errors
-    /// If there is no picture or the file system refuses.
-    pub fn finish(self) -> Result<(), FilmError> {
+    /// If there is no picture.
+    pub fn into_bytes(self) -> Result<Vec<u8>, FilmError> {
         let wrong = |reason| FilmError::Picture { path: self.path.clone(), reason };
         let bytes = match self.kind {
             Kind::Gif(animation) => animation.finish(),
             Kind::Png(strip) => strip.finish(),
         };
-        Ok(write_atomically(&self.path, &bytes.map_err(wrong)?)?)
+        bytes.map_err(wrong)
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// If there is no picture or the file system refuses.
+    pub fn finish(self) -> Result<(), FilmError> {
+        let path = self.path.clone();
+        Ok(write_atomically(&path, &self.into_bytes()?)?)
     }
 }
 

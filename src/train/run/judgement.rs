@@ -61,7 +61,7 @@ impl Run<'_> {
         }
         let seeds = Seeds { seed: experiment.seed, purpose, generation: self.counters.generation };
         let episodes = experiment.evaluation.episodes;
-        let evaluation = evaluate(&self.rank, method.theta(), seeds, episodes)?;
+        let evaluation = evaluate(&self.rank, method.theta(), seeds, episodes, &|| {})?;
         let finished = evaluation.map_or(0, |e| e.episodes);
         if finished < episodes {
             recorder.event(&format!(
