@@ -238,6 +238,8 @@ mod tests {
             jobs: Some(1),
             out: Some(path("out")),
             tools: ToolArguments::default(),
+            quiet: true,
+            verbose: false,
         };
         assert_eq!(run(&arguments).unwrap(), FAILED);
         let entries = std::fs::read_dir(path("out")).unwrap().map(|entry| entry.unwrap().path());
