@@ -194,7 +194,7 @@ impl Server for Sum {
         &self.theta
     }
 
-    fn codes(&self) -> Option<Vec<u8>> {
+    fn codes(&self, _: &std::ops::Range<usize>) -> Option<Vec<u8>> {
         None
     }
 
