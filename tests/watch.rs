@@ -105,7 +105,7 @@ fn on_a_terminal_it_follows_the_run_until_q_or_its_end() {
         let Some(mut watch) = on_a_terminal(&place, "watch run --every 0.05", no_color) else {
             return;
         };
-        let mut text = read_until(&mut watch, "return in training");
+        let mut text = read_until(&mut watch, "training");
         watch.stdin.as_mut().unwrap().write_all(b"q").unwrap();
         watch.stdout.as_mut().unwrap().read_to_string(&mut text).unwrap();
         assert!(watch.wait().unwrap().success());
@@ -119,7 +119,7 @@ fn on_a_terminal_it_follows_the_run_until_q_or_its_end() {
         assert!(!running.is_over());
     }
     let Some(mut watch) = on_a_terminal(&place, "watch run --every 0.05", false) else { return };
-    let mut text = read_until(&mut watch, "return in training");
+    let mut text = read_until(&mut watch, "training");
     std::fs::write(place.path("run/stop"), "").unwrap();
     running.wait().exits_with(3);
     watch.stdout.as_mut().unwrap().read_to_string(&mut text).unwrap();
@@ -127,7 +127,7 @@ fn on_a_terminal_it_follows_the_run_until_q_or_its_end() {
     assert!(text.rsplit_once(BACK).unwrap().1.contains("stopped in row"), "{text}");
 }
 
-/// Reads what comes until it contains `part`.
+/// Reads what comes until it contains `part`: a word, since spaces that were there are not sent again.
 fn read_until(child: &mut Child, part: &str) -> String {
     let (mut text, mut bytes) = (String::new(), [0; 4096]);
     while !text.contains(part) {
