@@ -78,7 +78,7 @@ impl Follow {
     /// # Errors
     /// If the file cannot be read or is another table.
     pub fn refresh(&mut self) -> Result<bool, RecordError> {
-        let before = (self.rows.len(), self.read);
+        let before = (self.rows.len(), self.read, self.last.clone());
         let mut file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -89,7 +89,7 @@ impl Follow {
         };
         let new = self.read_new(&mut file).map_err(RecordError::io(&self.path, "read"))?;
         self.take(&new)?;
-        Ok(before != (self.rows.len(), self.read))
+        Ok(before.0 != self.rows.len() || before.1 != self.read || before.2 != self.last)
     }
 
     fn forget(&mut self) {
