@@ -270,6 +270,19 @@ fn newest_checkpoint(
     )))
 }
 
+impl RunDirectory {
+    /// Writes a file of the run, if the directory is still its own.
+    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
+        self.lock.check()?;
+        self.or_vanished(write_atomically(path, bytes))
+    }
+
+    /// An error says that the directory is gone, if that is why.
+    fn or_vanished(&self, result: Result<(), RecordError>) -> Result<(), RecordError> {
+        result.or_else(|error| self.lock.check().and(Err(error)))
+    }
+}
+
 impl Recorder for RunDirectory {
     fn start(&mut self, run: &RunInfo) -> Result<(), RecordError> {
         let path = self.path.join(PROGRESS);
@@ -301,9 +314,10 @@ impl Recorder for RunDirectory {
         }
         if path.exists() {
             let previous = self.path.join(PREVIOUS);
-            fs::rename(&path, &previous).map_err(RecordError::io(&previous, "replace"))?;
+            let renamed = fs::rename(&path, &previous);
+            self.or_vanished(renamed.map_err(RecordError::io(&previous, "replace")))?;
         }
-        write_atomically(&path, &bytes)
+        self.put(&path, &bytes)
     }
 
     fn best_policy(&mut self, policy: &PolicyFile) -> Result<(), RecordError> {
@@ -311,7 +325,7 @@ impl Recorder for RunDirectory {
         let bytes = policy
             .to_bytes()
             .map_err(|source| RecordError::Sealed { path: path.clone(), source })?;
-        write_atomically(&path, &bytes)
+        self.put(&path, &bytes)
     }
 
     fn work(&mut self, work: &[Work]) -> Result<(), RecordError> {
@@ -320,7 +334,7 @@ impl Recorder for RunDirectory {
             path: path.clone(),
             reason: error.to_string(),
         })?;
-        write_atomically(&path, &bytes)
+        self.put(&path, &bytes)
     }
 
     fn staleness(&mut self, staleness: &Staleness) -> Result<(), RecordError> {
@@ -329,7 +343,7 @@ impl Recorder for RunDirectory {
             path: path.clone(),
             reason: error.to_string(),
         })?;
-        write_atomically(&path, &bytes)
+        self.put(&path, &bytes)
     }
 
     fn event(&mut self, line: &str) -> Result<(), RecordError> {
