@@ -1,6 +1,6 @@
 """Variance of a gradient's estimate against the number of decisions in an episode: evolution beside a policy gradient.
 
-    python3 experiments/why_es/horizon.py OUTPUT.csv [--estimates 400] [--program es-train]
+    python3 experiments/why_es/horizon.py OUTPUT.csv [--estimates 200] [--program es-train]
 
 Pendulum-v1 with each action held for 1 to 20 of the 200 steps, so that the same ten seconds are 200 to 10 decisions. From one
 policy that evolution has half trained, each method takes one plain step from 64 episodes, with as many seeds as estimates are
@@ -62,7 +62,7 @@ def relative_variance(estimates):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("output", type=Path)
-    arguments.add_argument("--estimates", type=int, default=400)
+    arguments.add_argument("--estimates", type=int, default=200)
     arguments.add_argument("--program", default="es-train")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as scratch, open(given.output, "w", newline="") as file:
