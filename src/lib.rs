@@ -40,6 +40,7 @@
 //! | 5 | [`experiment`], [`export`] | the experiment file; policies for other programs |
 //! | 6 | [`train`](mod@train) | the loop of a run |
 //! | 7 | [`cli`] | the commands |
+//! | 8 | [`readers`] | all that reads what others may have written, for tests and fuzzing |
 //!
 //! A module uses only what is on its own floor or below.
 
@@ -58,6 +59,7 @@ pub mod noise;
 pub mod optimizer;
 mod panics;
 pub mod policy;
+pub mod readers;
 pub mod record;
 pub mod schedule;
 pub mod seed;

@@ -56,6 +56,64 @@ impl Spec {
     }
 }
 
+/// Numbers in an observation, outputs for an action and pixels on a side at most: more are a mistake,
+/// or no environment at all.
+const MOST: usize = 1 << 31;
+
+impl Spec {
+    /// Checks that there can be such an environment: whoever makes policies for it relies on that.
+    ///
+    /// # Errors
+    /// What makes no sense.
+    pub fn check(&self) -> Result<(), String> {
+        let Spec { observation_size, image, actions, .. } = self;
+        if *observation_size > MOST {
+            return Err(format!(
+                "observations of {observation_size} numbers, expected at most {MOST}"
+            ));
+        }
+        if let Some(Image { height, width, channels }) = image {
+            let sizes = [*height, *width, *channels];
+            let size = sizes.iter().try_fold(1, |size: usize, side| size.checked_mul(*side));
+            if size != Some(*observation_size) {
+                return Err(format!(
+                    "observations of {observation_size} numbers that are images of {height}x{width} \
+                     pixels of {channels}, which is not the same"
+                ));
+            }
+        }
+        actions.check()
+    }
+}
+
+impl ActionSpace {
+    fn check(&self) -> Result<(), String> {
+        let choices = |n: usize| match n {
+            1..=MOST => Ok(n),
+            n => Err(format!("actions with {n} choices, expected from 1 to {MOST}")),
+        };
+        match self {
+            ActionSpace::Discrete(n) => choices(*n).map(drop),
+            ActionSpace::MultiDiscrete(all) => {
+                let total =
+                    all.iter().try_fold(0, |sum: usize, n| Ok(sum.saturating_add(choices(*n)?)));
+                total.and_then(choices).map(drop)
+            }
+            ActionSpace::Continuous { low, high } => {
+                if low.len() != high.len() || low.is_empty() {
+                    let (low, high) = (low.len(), high.len());
+                    return Err(format!("actions with {low} lower bounds and {high} upper ones"));
+                }
+                // So that NaN is no bound either.
+                let bounds = low.iter().zip(high).position(|(low, high)| !(low <= high));
+                bounds.map_or(Ok(()), |at| {
+                    Err(format!("actions from {} to {} in component {at}", low[at], high[at]))
+                })
+            }
+        }
+    }
+}
+
 /// The shape of an observation that is an image: rows of pixels from the top, a pixel's channels side
 /// by side, and every number from 0 (dark) to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -87,5 +87,7 @@ pub use mountain_car_continuous::MountainCarContinuous;
 pub use mujoco::Mujoco;
 pub use pendulum::Pendulum;
 pub use python::gymnasium_version;
+#[doc(hidden)]
+pub use python::read_worker;
 pub use registry::{Provider, ids, make, outline, provider, register, with_behaviour};
 pub use setting::{Options, Setting, Tools};

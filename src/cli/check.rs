@@ -7,7 +7,7 @@ use super::{ExperimentArguments, Failure, ToolArguments, print};
 use crate::experiment::{Experiment, Held, LearningKeys, LearningSection, Plan, SearchKeys};
 use crate::method::evolution::{NoiseSource, UpdateMode};
 use crate::record::{plural, quantity};
-use crate::task::PolicyPlan;
+use crate::task::{PolicyPlan, Task};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct CheckArguments {
@@ -33,6 +33,12 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
     for warning in warnings {
         eprintln!("es-train: warning: {warning}");
     }
+    print(&described(&experiment, &plan, &task));
+    Ok(0)
+}
+
+/// The resolved experiment and what it costs.
+pub(super) fn described(experiment: &Experiment, plan: &Plan, task: &Task) -> String {
     let parameters = plan.policy.architecture.layout().parameters();
     let slots = experiment.slots();
     let vector = 4.0 * parameters as f64;
@@ -42,36 +48,38 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
 
     let mut text = experiment.to_toml();
     text += &format!("\n# {parameters} parameters\n");
-    text += &seeing(&experiment, &plan);
+    text += &seeing(experiment, plan);
     if plan.population > 0 {
         text += &format!(
-            "# memory: {}B a rank for theta and {} like it, {}B a thread for members\n",
+            "# memory: {}B a rank for theta and {} like it, {}B a thread for members\n\
+             # memory: {}B more on rank 0 while it saves\n",
             quantity(per_rank),
             plural(slots, "more vector"),
             quantity(per_thread),
+            // What is saved: gathered, as tensors, and as a file.
+            quantity(3.0 * per_rank),
         );
     }
     if let Some((_, keys)) = experiment.method.search() {
-        for remark in keys.remarks(&plan) {
+        for remark in keys.remarks(plan) {
             text += &format!("# {remark}\n");
         }
-        text += &sent(&experiment, keys, &plan);
+        text += &sent(experiment, keys, plan);
     }
     if let Some((learning, keys)) = experiment.method.gradient() {
-        let remarks = keys.remarks(&experiment, &plan);
+        let remarks = keys.remarks(experiment, plan);
         for remark in &remarks {
             text += &format!("# {remark}\n");
         }
         let parameters =
             experiment.ppo_parameters(&plan.policy).map_or(parameters, |all| all.count());
         text += &match task.data() {
-            Some(data) => of_samples(&experiment, (learning, keys), &plan, data.bytes()),
-            None => of_rollouts(&experiment, &plan, parameters),
+            Some(data) => of_samples(experiment, (learning, keys), plan, data.bytes()),
+            None => of_rollouts(experiment, plan, parameters),
         };
         text += &format!("# {}\n", keys.sends(learning, parameters));
     }
-    print(&text);
-    Ok(0)
+    text
 }
 
 /// What a gradient method keeps of a data set, and how long it is to go on.

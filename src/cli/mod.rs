@@ -302,6 +302,20 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// What `check` says of an experiment.
+pub(crate) fn checked(
+    experiment: &Experiment,
+    plan: &crate::experiment::Plan,
+    task: &Task,
+) -> String {
+    check::described(experiment, plan, task)
+}
+
+/// The names of the runs that a sweep file with this text asks for; none if it is refused.
+pub(crate) fn swept(path: &std::path::Path, text: &str) -> Option<Vec<String>> {
+    sweep::names(path, text)
+}
+
 /// Says what went wrong, in one place and one form.
 fn complain(failure: &Failure) -> ExitCode {
     eprintln!("es-train: {failure}");

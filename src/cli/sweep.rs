@@ -22,7 +22,7 @@ use super::progress::Progress;
 use super::resume::prepare_in;
 use super::signals::Signals;
 use super::train::{Prepared, run_on};
-use super::{FAILED, Failure, INTERRUPTED, PlaceArguments, ToolArguments};
+use super::{EnvironmentArguments, FAILED, Failure, INTERRUPTED, PlaceArguments, ToolArguments};
 use crate::comm::{InProcess, Linked, Solo, run_in_process};
 use crate::record::{RunDirectory, Summary, duration, figure, plural};
 use crate::train::default_threads;
@@ -136,6 +136,16 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
         (false, true) => INTERRUPTED,
         (false, false) => 0,
     })
+}
+
+/// The names of the runs of a sweep file with this text; none if it is refused.
+pub(super) fn names(path: &Path, text: &str) -> Option<Vec<String>> {
+    // Tools that are nowhere: what is only named starts no process.
+    let nowhere = || Some(PathBuf::from("/nowhere"));
+    let environment = EnvironmentArguments { python: nowhere(), mujoco_lib: nowhere() };
+    let tools = ToolArguments { environment, data: nowhere() };
+    let cells = SweepFile::parse(path, text).ok()?.cells(&tools).ok()?;
+    Some(cells.into_iter().map(|cell| cell.name).collect())
 }
 
 /// Runs one cell, or finds it finished, and says what became of it.

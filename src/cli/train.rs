@@ -376,3 +376,21 @@ fn damaged(error: SealedError) -> Failure {
     let path = PathBuf::from("the message from rank 0");
     RecordError::Sealed { path, source: error }.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Component;
+
+    #[test]
+    fn a_run_without_a_place_lies_in_results_whatever_its_environment_is_called() {
+        for env in ["gymnasium:../../x", "../..", "/etc/x", "ALE/Pong-v5", "a:b", ".", ""] {
+            let text = "task.env = \"CartPole-v1\"\nstop.generations = 1\n";
+            let mut experiment = Experiment::parse(text).unwrap();
+            experiment.task.env = env.to_owned();
+            let name = default_name("mine", &experiment);
+            let parts: Vec<_> = Path::new(&name).components().collect();
+            assert!(matches!(parts[..], [Component::Normal(_)]), "{env}: {name}");
+        }
+    }
+}

@@ -30,7 +30,8 @@ pub struct Link {
 }
 
 impl Link {
-    fn transfer(&self, latencies: u32, bytes: usize) -> Duration {
+    /// What a message of so many bytes takes that has so many latencies to wait for.
+    pub(crate) fn transfer(&self, latencies: u32, bytes: usize) -> Duration {
         self.latency * latencies
             + Duration::from_secs_f64(8.0 * bytes as f64 / self.bits_per_second)
     }
@@ -50,7 +51,8 @@ impl FromStr for Link {
         let (latency, rate) = text.split_once(',').ok_or_else(expected)?;
         let number = |text: &str| text.trim().parse::<f64>().map_err(|_| expected());
         let (latency, rate) = (number(latency)?, number(rate)?);
-        let holds = (0.0..=1e9).contains(&latency) && rate > 0.0 && rate.is_finite();
+        // Times that a clock can hold: from a bit a second on.
+        let holds = (0.0..=1e9).contains(&latency) && (1e-9..=1e9).contains(&rate);
         if !holds {
             return Err(expected());
         }
@@ -173,7 +175,7 @@ mod tests {
         assert_eq!(link.latency, Duration::from_micros(20));
         // 1 MB over 10 Gbit/s, and two latencies.
         assert_eq!(link.transfer(2, 1_000_000), Duration::from_micros(840));
-        for wrong in ["", "20", "20,0", "-1,10", "20,inf", "a,b"] {
+        for wrong in ["", "20", "20,0", "-1,10", "20,inf", "a,b", "20,1e-300", "nan,1", "1e300,1"] {
             assert!(wrong.parse::<Link>().unwrap_err().contains("LATENCY_US,GBIT"), "{wrong}");
         }
     }

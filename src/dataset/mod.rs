@@ -90,6 +90,14 @@ pub fn load(
     Ok(set)
 }
 
+/// Reads bytes as images and as labels, for [`readers`](crate::readers).
+pub(crate) fn read_idx(bytes: &[u8]) {
+    if let Ok(images) = idx::images(bytes) {
+        assert_eq!(images.count * images.width, images.bytes.len());
+    }
+    let _ = idx::labels(bytes);
+}
+
 /// What decides which samples a set has.
 type Key = (String, Split, Option<PathBuf>);
 

@@ -305,7 +305,7 @@ impl Experiment {
         // Whole epochs, which may end in a smaller batch, and what is left of the last.
         let by_samples = self.stop.samples.map(|wanted| {
             let (whole, rest) = (wanted / samples.max(1) as u64, wanted % samples.max(1) as u64);
-            (whole * batches).saturating_add(rest.div_ceil(batch as u64))
+            whole.saturating_mul(batches).saturating_add(rest.div_ceil(batch as u64))
         });
         [self.stop.updates, by_epochs, by_samples].into_iter().flatten().min()
     }

@@ -303,7 +303,7 @@ mod tests {
             ("method.microbatch=8", vec!["method.microbatch = 8", "0"]),
             ("ppo.gamma=1.5", vec!["ppo.gamma = 1.5", "from 0 to 1"]),
             ("ppo.clip=0", vec!["ppo.clip", "above 0"]),
-            ("ppo.epochs=0", vec!["ppo.epochs", "at least 1"]),
+            ("ppo.epochs=0", vec!["ppo.epochs", "from 1 to 1000000"]),
             ("ppo.horizons=3", vec!["did you mean `ppo.horizon`"]),
             ("arithmetic.elsewhere=bf16", vec!["optimizer.name = \"adam\"", "\"sgd\""]),
             ("policy.virtual_batch_norm=9", vec!["policy.virtual_batch_norm", "plain layers"]),

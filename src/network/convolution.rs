@@ -81,6 +81,13 @@ impl Convolutions {
     /// # Errors
     /// Which layer sees more than there is to see.
     pub fn new(image: Image, layers: Vec<Convolution>) -> Result<Self, String> {
+        let Image { height, width, channels } = image;
+        if [height, width, channels].iter().any(|size| !(1..=MOST).contains(size)) {
+            return Err(format!(
+                "an image of {height}x{width} pixels and {channels} channels: expected from 1 to \
+                 {MOST} of each"
+            ));
+        }
         let mut seen = image;
         for layer in &layers {
             let (height, width) = layer.kernel;

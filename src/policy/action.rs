@@ -4,6 +4,10 @@ use es_envs::{Action, ActionSpace};
 
 use crate::network::largest;
 
+/// Most values of `policy.action_bins`: single precision has no more between two bounds that are far
+/// enough apart to matter.
+const MOST_BINS: usize = 65_536;
+
 /// Outputs of a network that were NaN or infinite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("output {index} of the policy is NaN or infinite")]
@@ -67,8 +71,8 @@ impl ActionRule {
                 action: vec![0.0; low.len()],
             }),
             (ActionSpace::Continuous { low, high }, Some(bins)) => {
-                if bins < 2 {
-                    return Err("at least 2".to_owned());
+                if !(2..=MOST_BINS).contains(&bins) {
+                    return Err(format!("from 2 to {MOST_BINS}"));
                 }
                 if low.iter().chain(high).any(|bound| !bound.is_finite()) {
                     return Err("no such key, because the actions have no finite bounds".to_owned());

@@ -87,18 +87,19 @@ impl Statistics {
         if !episode.sums.iter().all(|&(sum, squares)| small(sum) && small(squares)) {
             return;
         }
-        self.words[0] += i128::from(episode.count);
+        // What a run adds up never comes near the end; what a damaged file says may.
+        self.words[0] = self.words[0].saturating_add(i128::from(episode.count));
         let fixed = |value: f64| (value * FRACTION).round() as i128;
         for (place, &(sum, squares)) in self.words[1..].chunks_exact_mut(2).zip(&episode.sums) {
-            place[0] += fixed(sum);
-            place[1] += fixed(squares);
+            place[0] = place[0].saturating_add(fixed(sum));
+            place[1] = place[1].saturating_add(fixed(squares));
         }
     }
 
     /// Adds all that another collection has seen.
     pub fn merge(&mut self, other: &Statistics) {
         for (mine, theirs) in self.words.iter_mut().zip(&other.words) {
-            *mine += theirs;
+            *mine = mine.saturating_add(*theirs);
         }
     }
 

@@ -52,12 +52,19 @@ impl Progress {
 /// If the file cannot be read, is another table, or has text where a number belongs.
 pub fn progress(path: &Path) -> Result<Progress, RecordError> {
     let text = std::fs::read_to_string(path).map_err(RecordError::io(path, "read"))?;
-    let wrong = |reason: String| RecordError::Table { path: path.to_owned(), reason };
+    read_progress(&text).map_err(|reason| RecordError::Table { path: path.to_owned(), reason })
+}
+
+/// The table with this text.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn read_progress(text: &str) -> Result<Progress, String> {
     // No cell of ours has a comma or a line break in it.
     let mut lines = text.split_inclusive('\n').map_while(|line| line.strip_suffix('\n'));
     let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
     if header[0] != "generation" {
-        return Err(wrong("its first column is not generation, as that of progress.csv is".into()));
+        return Err("its first column is not generation, as that of progress.csv is".into());
     }
     let mut progress = Progress { is_torn: !text.ends_with('\n'), ..Progress::default() };
     for (number, line) in lines.enumerate() {
@@ -67,10 +74,10 @@ pub fn progress(path: &Path) -> Result<Progress, RecordError> {
             break;
         }
         let line = Line { number: number + 1, header: &header, cells: &cells };
-        progress.evaluations.extend(line.evaluated().map_err(wrong)?);
-        progress.cost = Some(line.cost().map_err(wrong)?);
-        let sent: Option<u64> = line.number("bytes_sent").map_err(wrong)?;
-        progress.bytes_sent += sent.unwrap_or(0);
+        progress.evaluations.extend(line.evaluated()?);
+        progress.cost = Some(line.cost()?);
+        let sent: Option<u64> = line.number("bytes_sent")?;
+        progress.bytes_sent = progress.bytes_sent.saturating_add(sent.unwrap_or(0));
     }
     Ok(progress)
 }
@@ -96,16 +103,30 @@ impl Line<'_> {
 
     /// A number that every row has.
     fn needed<T: std::str::FromStr>(&self, column: &str) -> Result<T, String> {
-        let missing = || format!("row {}: {column} is empty, expected a number", self.number);
-        self.number(column)?.ok_or_else(missing)
+        self.number(column)?.ok_or_else(|| self.missing(column))
+    }
+
+    fn missing(&self, column: &str) -> String {
+        format!("row {}: {column} is empty, expected a number", self.number)
+    }
+
+    /// As [`Line::number`]; NaN and infinity, which are never written, are none.
+    fn finite(&self, column: &str) -> Result<Option<f64>, String> {
+        match self.number(column)? {
+            Some(number) if !f64::is_finite(number) => Err(format!(
+                "row {}: {column} is `{number}`, expected a finite number",
+                self.number
+            )),
+            number => Ok(number),
+        }
     }
 
     /// The evaluation after this row, if there was one.
     fn evaluated(&self) -> Result<Option<Evaluated>, String> {
-        let mean: Option<f64> = self.number("evaluation_mean")?;
-        let error: Option<f64> = match self.number("error_rate")? {
+        let mean = self.finite("evaluation_mean")?;
+        let error = match self.finite("error_rate")? {
             Some(error) => Some(error),
-            None => self.number("test_error")?,
+            None => self.finite("test_error")?,
         };
         let Some(score) = mean.or(error.map(|error| -error)) else { return Ok(None) };
         Ok(Some(Evaluated {
@@ -122,7 +143,9 @@ impl Line<'_> {
             env_steps: self.number("env_steps")?,
             episodes: self.number("episodes")?,
             samples: self.number("samples")?,
-            wall_seconds: self.needed("wall_seconds")?,
+            wall_seconds: self
+                .finite("wall_seconds")?
+                .ok_or_else(|| self.missing("wall_seconds"))?,
         })
     }
 }
@@ -223,6 +246,8 @@ mod tests {
             ("a,b\n1,2\n".to_owned(), "first column is not generation"),
             (String::new(), "first column is not generation"),
             (text.replace("\n1,10,", "\n1,ten,"), "row 1: env_steps is `ten`"),
+            ("generation,wall_seconds\n1,NaN\n".into(), "row 1: wall_seconds is `NaN`"),
+            ("generation,wall_seconds,error_rate\n1,2,inf\n".into(), "error_rate is `inf`"),
         ] {
             std::fs::write(&path, text).unwrap();
             let error = progress(&path).unwrap_err().to_string();

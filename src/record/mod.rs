@@ -30,6 +30,7 @@ pub use checkpoint::{Checkpoint, Counters};
 pub(crate) use console::plural;
 pub use console::{Console, duration, figure, quantity};
 pub use cost::{Cost, Measure};
+pub(crate) use evaluations::read_progress;
 pub use evaluations::{Evaluated, Progress};
 pub use film::{Film, FilmError};
 pub use hash::{codes_hash, hexadecimal, theta_hash};

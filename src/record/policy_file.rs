@@ -222,6 +222,16 @@ impl PolicyFile {
         if architecture.virtual_batch_norm && !is_single(architecture.formats) {
             return Err(SealedError::Entry("policy".to_owned()));
         }
+        // Its layout is made of these numbers, and its network takes memory by them: they must be those
+        // of a network whose parameters are in the file.
+        let weights =
+            architecture.layers().into_iter().try_fold(0, |sum: u128, (inputs, outputs)| {
+                let weights = (inputs.max(1) as u128).saturating_mul(outputs as u128);
+                (outputs > 0).then_some(sum.saturating_add(weights))
+            });
+        if weights.is_none_or(|weights| weights > bytes.len() as u128) {
+            return Err(SealedError::Entry("policy".to_owned()));
+        }
         let mut theta = Vec::new();
         for tensor in architecture.layout().tensors {
             let values = sealed.f32(&tensor.name)?;
@@ -376,6 +386,29 @@ mod tests {
         let mut policy = example();
         policy.architecture.formats.elsewhere = Format::Int8;
         assert!(PolicyFile::from_bytes(&policy.to_bytes().unwrap()).is_err());
+    }
+
+    #[test]
+    fn a_policy_that_claims_more_than_its_file_holds_is_refused() {
+        for (inputs, hidden) in [
+            // Their product has 65 bits, of which a machine would keep none.
+            (1_u64 << 33, vec![1_u64 << 32]),
+            (0, vec![1 << 40]),
+            (3, vec![0]),
+        ] {
+            let bytes = example().to_bytes().unwrap();
+            let mut sealed = Sealed::from_bytes(&bytes, FORMAT).unwrap();
+            let text = sealed.text("policy").unwrap();
+            let text = text.replace("\"inputs\":3", &format!("\"inputs\":{inputs}"));
+            let text = text.replace("\"hidden\":[2]", &format!("\"hidden\":{hidden:?}"));
+            sealed.put_text("policy", text);
+            let error = PolicyFile::from_bytes(&sealed.to_bytes().unwrap()).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "`policy` is missing or malformed",
+                "{inputs} {hidden:?}"
+            );
+        }
     }
 
     #[test]

@@ -87,6 +87,8 @@ impl Task {
         make: impl Fn() -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
     ) -> Result<Self, EnvError> {
         let first = make()?;
+        let failed = |reason| EnvError::Failed { env: first.spec().id.clone(), reason };
+        first.spec().check().map_err(failed)?;
         Ok(Task {
             spec: first.spec().clone(),
             make: Arc::new(make),

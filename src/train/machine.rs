@@ -1,9 +1,11 @@
 //! What a job runs on: hosts, cores, the binary of each rank.
 
+use std::fs::File;
+use std::io::Read;
 use std::sync::OnceLock;
 use std::thread::available_parallelism;
 
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::comm::{CommError, Communicator, all_gather_equal, mpi};
 
@@ -77,9 +79,19 @@ fn features() -> Vec<String> {
 /// process read it once.
 fn binary_hash() -> u64 {
     static HASH: OnceLock<u64> = OnceLock::new();
-    *HASH.get_or_init(|| {
-        std::env::current_exe().and_then(std::fs::read).map_or(0, |bytes| xxh3_64(&bytes))
-    })
+    *HASH.get_or_init(|| hash_of_program().unwrap_or(0))
+}
+
+/// The hash of the file, a piece at a time: it is larger than all that a small run needs.
+fn hash_of_program() -> std::io::Result<u64> {
+    let mut file = File::open(std::env::current_exe()?)?;
+    let (mut hash, mut piece) = (Xxh3::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hash.digest()),
+            count => hash.update(&piece[..count]),
+        }
+    }
 }
 
 /// Threads for each rank where nothing is said: the cores of the machine over the ranks on it.

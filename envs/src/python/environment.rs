@@ -103,7 +103,7 @@ impl Python {
         let description: Description =
             toml::from_str(&description).map_err(|error| failed(error.to_string()))?;
         (env.bytes, env.frames) = (description.bytes, description.image);
-        env.spec = description.spec(id);
+        env.spec = description.spec(id).map_err(failed)?;
         Ok(env)
     }
 
@@ -185,27 +185,65 @@ impl Python {
 
     fn picture(&mut self) -> Result<Picture, EnvError> {
         self.ask(2)?;
-        let bytes = self.extra();
-        let (height, width) = (word(bytes) as usize, word(&bytes[4..]) as usize);
-        Ok(Picture { width, height, rgb: bytes[8..].to_vec() })
+        picture(self.extra()).ok_or_else(|| EnvError::Failed {
+            env: self.spec.id.clone(),
+            reason: format!("a picture of {} bytes, which is none", self.extra().len()),
+        })
+    }
+}
+
+/// The picture of these bytes: height and width, then all pixels.
+fn picture(bytes: &[u8]) -> Option<Picture> {
+    let (head, rgb) = bytes.split_at_checked(8)?;
+    let (height, width) = (word(head) as usize, word(&head[4..]) as usize);
+    let size = height.checked_mul(width)?.checked_mul(3)?;
+    (rgb.len() == size).then(|| Picture { width, height, rgb: rgb.to_vec() })
+}
+
+/// What texts and bytes of a worker are read as, for tests.
+#[doc(hidden)]
+pub fn read_worker(bytes: &[u8]) {
+    let (mut rest, mut reply) = (bytes, Vec::new());
+    let read = |room: &mut [u8]| std::io::Read::read(&mut rest, room);
+    let extra = match super::process::receive(read, &mut reply) {
+        Ok(_) => &reply[super::process::REPLY..],
+        Err(_) => bytes,
+    };
+    let _ = picture(extra);
+    let Ok(text) = std::str::from_utf8(extra) else { return };
+    if let Ok(table) = text.parse::<toml::Table>() {
+        let written = json(&Value::Table(table));
+        assert!(!written.contains(['\n', '\0']), "{written}");
+    }
+    let Ok(description) = toml::from_str::<Description>(text) else { return };
+    let frames = description.image;
+    let Ok(spec) = description.spec("Some-v0") else { return };
+    if let Some(frames) = frames.filter(|_| spec.observation_size <= extra.len()) {
+        frames.read(&extra[..spec.observation_size], &mut vec![0.0; spec.observation_size]);
     }
 }
 
 impl Description {
-    fn spec(self, id: &str) -> Spec {
+    /// # Errors
+    /// If there can be no such environment.
+    fn spec(self, id: &str) -> Result<Spec, String> {
+        if self.image.is_some_and(|frames| frames.size() != Some(self.observation_size)) {
+            return Err(format!("frames that are no {} numbers", self.observation_size));
+        }
         let actions = match self.actions {
             Actions::Discrete(n) => ActionSpace::Discrete(n),
             Actions::Box { low, high } => ActionSpace::Continuous { low, high },
             Actions::MultiDiscrete(n) => ActionSpace::MultiDiscrete(n),
         };
-        Spec {
+        let spec = Spec {
             max_episode_steps: self.max_episode_steps,
             reward_threshold: self.reward_threshold,
             frames_per_second: self.frames_per_second,
             software: self.software.into_iter().collect(),
             image: self.image.map(Frames::image),
             ..Spec::new(id, self.observation_size, actions)
-        }
+        };
+        spec.check().map(|()| spec)
     }
 }
 

@@ -21,6 +21,8 @@ mod pixels;
 mod process;
 
 pub(crate) use environment::Python;
+#[doc(hidden)]
+pub use environment::read_worker;
 pub(crate) use interpreter::{Interpreter, Package};
 
 use crate::{EnvError, Tools};

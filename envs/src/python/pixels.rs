@@ -26,6 +26,12 @@ const SHARES: [f32; 256] = {
 };
 
 impl Frames {
+    /// Numbers in an observation, if so many can be counted.
+    pub fn size(&self) -> Option<usize> {
+        let sides = [self.stack, self.height, self.width, self.channels];
+        sides.iter().try_fold(1, |size: usize, side| size.checked_mul(*side))
+    }
+
     /// The observation: one picture, whose pixels have the channels of all.
     pub fn image(self) -> Image {
         Image { height: self.height, width: self.width, channels: self.stack * self.channels }

@@ -15,7 +15,13 @@ const PROGRAM: &str = include_str!("worker.py");
 
 /// Bytes of a request's head, and of a reply's.
 pub(super) const REQUEST: usize = 8;
-const REPLY: usize = 16;
+pub(super) const REPLY: usize = 16;
+
+/// Most bytes that follow the head of a reply: a large picture.
+const MOST: usize = 1 << 30;
+
+/// Bytes that memory for a reply grows by at first.
+const PIECE: usize = 1 << 16;
 
 /// So much of what a worker prints last is kept.
 const LAST_WORDS: usize = 2000;
@@ -116,26 +122,7 @@ impl Process {
     fn exchange(&mut self, request: &[u8], patience: Duration) -> std::io::Result<Head> {
         self.socket.set_read_timeout(Some(patience))?;
         self.socket.write_all(request)?;
-        // A reply is as long as the one before, in almost every case: one call reads all of it.
-        self.reply.resize(self.reply.len().max(REPLY), 0);
-        let mut have = 0;
-        let mut total = REPLY;
-        while have < total {
-            match read(&mut self.socket, &mut self.reply[have..]) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(count) => have += count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            }
-            if have >= REPLY {
-                total = REPLY + word(&self.reply[4..]) as usize;
-                self.reply.resize(total, 0);
-            }
-        }
-        let mut reward = [0; 8];
-        reward.copy_from_slice(&self.reply[8..REPLY]);
-        let reward = f64::from_le_bytes(reward);
-        Ok(Head { kind: self.reply[0], flags: self.reply[1], reward })
+        receive(|room| read(&mut self.socket, room), &mut self.reply)
     }
 
     /// Clears a silent process away and says what it was.
@@ -211,6 +198,41 @@ fn read(socket: &mut UnixStream, buffer: &mut [u8]) -> std::io::Result<usize> {
     watched.unwrap_or_else(|| socket.read(buffer))
 }
 
+/// Reads a reply, whose head says how long it is.
+///
+/// The head is believed only as far as bytes come: memory grows with what was read.
+///
+/// # Errors
+/// If the bytes end before the reply does, or it is longer than any should be.
+pub(super) fn receive(
+    mut read: impl FnMut(&mut [u8]) -> std::io::Result<usize>,
+    reply: &mut Vec<u8>,
+) -> std::io::Result<Head> {
+    // A reply is as long as the one before, in almost every case: one call reads all of it.
+    reply.resize(reply.len().max(REPLY), 0);
+    let (mut have, mut total) = (0, REPLY);
+    while have < total {
+        match read(&mut reply[have..]) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(count) => have += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+        if have >= REPLY {
+            let length = word(&reply[4..]) as usize;
+            if length > MOST {
+                let says = format!("a reply of {length} bytes, expected at most {MOST}");
+                return Err(std::io::Error::new(ErrorKind::InvalidData, says));
+            }
+            total = REPLY + length;
+            reply.resize(total.min((2 * have).max(PIECE)), 0);
+        }
+    }
+    let mut reward = [0; 8];
+    reward.copy_from_slice(&reply[8..REPLY]);
+    Ok(Head { kind: reply[0], flags: reply[1], reward: f64::from_le_bytes(reward) })
+}
+
 /// Reads what a worker prints and keeps the end of it.
 fn listen(mut stderr: impl Read, last_words: &Mutex<Vec<u8>>) {
     let mut buffer = [0; 1024];
@@ -225,4 +247,44 @@ fn listen(mut stderr: impl Read, last_words: &Mutex<Vec<u8>>) {
 /// The number in the first four bytes.
 pub(super) fn word(bytes: &[u8]) -> u32 {
     u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(length: u32, extra: &[u8]) -> Vec<u8> {
+        let mut reply = vec![1, 2, 0, 0];
+        reply.extend(length.to_le_bytes());
+        reply.extend(0.5_f64.to_le_bytes());
+        reply.extend(extra);
+        reply
+    }
+
+    /// Reads a reply that comes in pieces of so many bytes.
+    fn received(bytes: &[u8], piece: usize) -> std::io::Result<(Head, Vec<u8>)> {
+        let (mut rest, mut reply) = (bytes, Vec::new());
+        let head = receive(|room| rest.by_ref().take(piece as u64).read(room), &mut reply)?;
+        Ok((head, reply))
+    }
+
+    #[test]
+    fn a_reply_is_read_in_whatever_pieces_it_comes() {
+        let extra: Vec<u8> = (0..200_000).map(|k| k as u8).collect();
+        for piece in [1, 15, 17, 4096, usize::MAX] {
+            let (head, all) = received(&reply(200_000, &extra), piece).unwrap();
+            assert_eq!((head.kind, head.flags, head.reward), (1, 2, 0.5));
+            assert_eq!(all[REPLY..], extra);
+        }
+    }
+
+    #[test]
+    fn a_reply_that_promises_the_world_takes_no_memory() {
+        let error = received(&reply(u32::MAX, &[1]), 64).unwrap_err();
+        assert!(error.to_string().contains("4294967295 bytes, expected at most"), "{error}");
+        let (mut rest, mut memory) = (&reply(MOST as u32, &[1, 2])[..], Vec::new());
+        let error = receive(|room| rest.read(room), &mut memory).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+        assert!(memory.capacity() <= 2 * PIECE, "{}", memory.capacity());
+    }
 }

@@ -9,6 +9,9 @@ use crate::record::Measure;
 
 pub(super) const FONT: &str = "sans-serif";
 
+/// Results beyond this are drawn at it.
+const FARTHEST: f64 = 1e300;
+
 /// Colours that people who see few colours tell apart, too (Okabe and Ito 2008); its yellow is too
 /// pale for a line.
 pub(in crate::cli) const COLOURS: [RGBColor; 7] = [
@@ -70,6 +73,9 @@ impl Chart {
         threshold: Option<f64>,
         positive: bool,
     ) -> Option<Self> {
+        let near = |(label, curve): (String, Curve)| (label, curve.within(FARTHEST));
+        let curves: Vec<(String, Curve)> = curves.into_iter().map(near).collect();
+        let threshold = threshold.map(|threshold| threshold.clamp(-FARTHEST, FARTHEST));
         let line = |(_, curve): &(String, Curve)| curve.line.clone();
         let points: Vec<(f64, f64)> = curves.iter().flat_map(line).collect();
         let bands = curves.iter().flat_map(|(_, curve)| &curve.band);

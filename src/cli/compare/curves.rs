@@ -77,6 +77,18 @@ impl Curve {
         self
     }
 
+    /// All values that are further from 0 than this, or infinite, moved there: the height of a picture
+    /// is a number, too.
+    pub fn within(mut self, farthest: f64) -> Self {
+        let moved = |y: &mut f64| *y = y.clamp(-farthest, farthest);
+        self.line.iter_mut().for_each(|(_, y)| moved(y));
+        self.band.iter_mut().for_each(|(_, low, high)| {
+            moved(low);
+            moved(high);
+        });
+        self
+    }
+
     /// All values times `factor`.
     pub fn scaled(mut self, factor: f64) -> Self {
         self.line.iter_mut().for_each(|(_, y)| *y *= factor);

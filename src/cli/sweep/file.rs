@@ -17,6 +17,9 @@ use crate::task::Task;
 /// More ranks than this in one process are a mistake.
 const MOST_RANKS: usize = 4096;
 
+/// More runs than this are a mistake, which would take all memory before the first is trained.
+const MOST_RUNS: usize = 100_000;
+
 /// A sweep file as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -112,8 +115,13 @@ impl SweepFile {
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ExperimentError::Read { path: path.to_owned(), source })?;
+        Self::parse(path, &text)
+    }
+
+    /// The sweep that the file at `path` describes, which has this text.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
         let wrong = |what: String| Failure::usage(format!("{}: {what}", path.display()));
-        let written: Written = toml::from_str(&text).map_err(|error| {
+        let written: Written = toml::from_str(text).map_err(|error| {
             if text.parse::<Table>().is_ok_and(|table| table.contains_key("task")) {
                 let file = path.display();
                 return wrong(format!("this is an experiment file; `es-train train {file}`"));
@@ -245,6 +253,17 @@ impl SweepFile {
 
     /// Every run: bases, then variants, then the grid with its last key fastest, then seeds.
     pub fn cells(&self, tools: &ToolArguments) -> Result<Vec<Cell>, Failure> {
+        let written = [self.bases.len(), self.variants.len(), self.seeds.len(), self.ranks.len()];
+        let counts = written.into_iter().map(|count| count.max(1));
+        let counts = counts.chain(self.grid.iter().map(|(_, values)| values.len()));
+        let runs = counts.fold(1, usize::saturating_mul);
+        if runs > MOST_RUNS {
+            return Err(Failure::usage(format!(
+                "{}: {runs} runs in all; expected at most {MOST_RUNS}: take values out of [grid], or \
+                 split it into several sweeps",
+                self.path.display()
+            )));
+        }
         let mut tasks = Tasks { tools, known: Vec::new() };
         let mut points: Vec<Vec<(String, Value)>> = vec![Vec::new()];
         for (key, values) in &self.grid {

@@ -279,6 +279,7 @@ impl Communicator for Survivors {
         // A parcel of no bytes needs no message.
         for ((from, room), &length) in incoming.iter_mut().zip(into).filter(|(_, n)| **n > 0) {
             let first = room.as_mut_ptr().cast();
+            // SAFETY: the room is written to until the waiting below, and by nobody else.
             post(&|request| unsafe {
                 let from = *from as c_int;
                 ffi::MPI_Irecv(first, length, ffi::RSMPI_UINT8_T, from, PARCEL, comm, request)
@@ -286,6 +287,7 @@ impl Communicator for Survivors {
         }
         for ((to, bytes), &length) in outgoing.iter().zip(out).filter(|(_, n)| **n > 0) {
             self.add_sent_alone(bytes.len());
+            // SAFETY: the bytes stay as they are until the waiting below.
             post(&|request| unsafe {
                 let (first, to) = (bytes.as_ptr().cast(), *to as c_int);
                 ffi::MPI_Isend(first, length, ffi::RSMPI_UINT8_T, to, PARCEL, comm, request)

@@ -341,7 +341,7 @@ impl LearningSetup<'_> {
         evaluation
             .every
             .or(evaluation.every_samples.map(|samples| samples.div_ceil(batch)))
-            .or(evaluation.every_epochs.map(|epochs| epochs * batches))
+            .or(evaluation.every_epochs.map(|epochs| epochs.saturating_mul(batches)))
             .unwrap_or(batches)
     }
 }

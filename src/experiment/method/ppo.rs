@@ -67,6 +67,9 @@ impl Default for PpoTable {
 /// More steps than this of an environment in an iteration are held nowhere.
 const MOST_STEPS: usize = 1 << 30;
 
+/// An iteration never ends that learns more often from what it has.
+const MOST_EPOCHS: u64 = 1_000_000;
+
 /// More environments than this are a mistake.
 const MOST_ENVIRONMENTS: usize = 65_536;
 
@@ -88,7 +91,9 @@ impl PpoTable {
         let holds = self.horizon.saturating_mul(environments) <= MOST_STEPS;
         let most = format!("at most {MOST_STEPS} steps of all environments in an iteration");
         require(holds, "ppo.horizon", self.horizon, &most)?;
-        at_least_one("ppo.epochs", Some(self.epochs))?;
+        let most = format!("from 1 to {MOST_EPOCHS}");
+        let holds = (1..=MOST_EPOCHS).contains(&self.epochs);
+        require(holds, "ppo.epochs", self.epochs, &most)?;
 
         let of_each = format!(
             "a multiple of task.environments, which is {environments}: a minibatch takes as many \

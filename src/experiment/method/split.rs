@@ -39,7 +39,9 @@ impl Bytes {
             None => (text, 1),
         };
         let number: f64 = number.trim().parse().ok()?;
-        (number.is_finite() && number >= 0.0).then_some(Bytes((number * size as f64) as u64))
+        // TOML, in which it is written out, has no larger whole numbers.
+        let bytes = number * size as f64;
+        (0.0..i64::MAX as f64).contains(&bytes).then_some(Bytes(bytes as u64))
     }
 }
 

@@ -122,7 +122,8 @@ impl LearningKeys for TensorParallelSection {
             "sent an update: on {} ranks each sends {} bytes, in {} over the ranks of a worker a \
              micro-batch",
             workers * parts,
-            2 * 4 * (forward + backward) * share * (parts - 1) / parts,
+            // Products of what may be asked for, whoever could send it.
+            8 * ((forward + backward) as u128) * (share * (parts - 1)) as u128 / parts as u128,
             plural(2 * pairs - usize::from(pairs > 0), "sum"),
         ));
         let placed = |ranks| self.placed(learning, architecture, ranks);

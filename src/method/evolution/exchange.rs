@@ -167,11 +167,13 @@ impl Traffic {
         let theta = 4 * workload.parameters;
         let gathered = workload.gathered;
         let sums = workload.parameters.div_ceil(BLOCK) * gathered.sums * size_of::<f64>();
+        // Of what may be asked for and nobody could send, a lot.
+        let to_others = |bytes: usize| (bytes as u64).saturating_mul(others);
         Traffic {
-            replicated: messages as u64 * others,
-            sharded: (messages + gathered.vectors * theta + sums) as u64 * others,
-            broadcast_theta: theta as u64 * others,
-            gather_perturbations: (workload.groups() * theta) as u64 * others,
+            replicated: to_others(messages),
+            sharded: to_others(messages + gathered.vectors * theta + sums),
+            broadcast_theta: to_others(theta),
+            gather_perturbations: to_others(workload.groups().saturating_mul(theta)),
         }
     }
 }

@@ -201,7 +201,15 @@ impl Method for Evolution {
             });
         }
         self.statistics = Statistics::from_bytes(&state.statistics);
-        self.generation = state.whole_number("generation")?;
+        let generation: u64 = state.whole_number("generation")?;
+        if generation > i64::MAX as u64 {
+            return Err(MethodError::Mismatch {
+                what: "`generation`".into(),
+                found: format!("is {generation}"),
+                expected: format!("at most {}", i64::MAX),
+            });
+        }
+        self.generation = generation;
         let cap = state.number("episode_cap")?;
         self.cap = if cap.is_empty() { None } else { Some(state.whole_number("episode_cap")?) };
         self.search.restore(state)

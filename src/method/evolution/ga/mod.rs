@@ -244,6 +244,13 @@ impl Members for Ga {
             })?;
             genomes.push(genome);
         }
+        if genomes.len() > self.settings.population {
+            return Err(MethodError::Mismatch {
+                what: "`genomes`".into(),
+                found: format!("are {}", genomes.len()),
+                expected: format!("at most the population, {}", self.settings.population),
+            });
+        }
         self.parents = self.heredity.rebuild(&genomes);
         self.elites = state.whole_number::<usize>("elites")?.min(self.parents.len());
         Ok(())

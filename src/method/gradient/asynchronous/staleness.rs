@@ -151,7 +151,10 @@ impl Staleness {
 
     /// Counts what another has counted.
     pub fn add(&mut self, other: &Staleness) {
-        other.counts().for_each(|(age, count)| *self.0.entry(age).or_default() += count);
+        for (age, count) in other.counts() {
+            let known = self.0.entry(age).or_default();
+            *known = known.saturating_add(count);
+        }
     }
 
     /// Ages and how many gradients had them, youngest first.
@@ -161,8 +164,10 @@ impl Staleness {
 
     /// The mean age, if there are gradients.
     pub fn mean(&self) -> Option<f64> {
-        let count: u64 = self.0.values().sum();
-        let sum: u64 = self.counts().map(|(staleness, count)| staleness * count).sum();
+        // Wide enough for whatever a damaged checkpoint says.
+        let count: u128 = self.counts().map(|(_, count)| u128::from(count)).sum();
+        let weighted = |(age, count): (u64, u64)| u128::from(age).saturating_mul(u128::from(count));
+        let sum = self.counts().map(weighted).fold(0, u128::saturating_add);
         (count > 0).then(|| sum as f64 / count as f64)
     }
 

@@ -125,7 +125,8 @@ impl Codec for Qsgd {
             let scale = Some(f32::from_bits(reader.read(32))).filter(|scale| scale.is_finite());
             let step = scale.unwrap_or_default() / self.levels() as f32;
             let number = |level: u32, negative: bool| {
-                let size = level.min(self.levels()) as f32 * step;
+                // The largest scale of all could round up to infinity.
+                let size = (level.min(self.levels()) as f32 * step).min(f32::MAX);
                 if negative { -size } else { size }
             };
             match self.coding {

@@ -33,7 +33,8 @@ impl Codec for TopK {
         for [a, b, c, d, number @ ..] in bytes.as_chunks::<8>().0 {
             let place = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
             if let Some(to) = gradient.get_mut(place) {
-                *to = f32::from_le_bytes(*number);
+                let number = f32::from_le_bytes(*number);
+                *to = if number.is_finite() { number } else { 0.0 };
             }
         }
     }

@@ -241,11 +241,19 @@ impl Shard for PpoShard {
         self.step = state.whole_number(&format!("{prefix}step"))?;
         self.returns.words.copy_from_slice(state.double(&format!("{prefix}returns"), 3)?);
         if self.statistics.are_kept() {
-            self.statistics = Statistics::from_bytes(state.bytes(&format!("{prefix}statistics"))?);
-            self.seen = Statistics::from_bytes(state.bytes(&format!("{prefix}seen"))?);
+            let length = self.statistics.to_bytes().len();
+            let read = |of: &str| match state.bytes(&format!("{prefix}{of}"))? {
+                bytes if bytes.len() == length => Ok(Statistics::from_bytes(bytes)),
+                bytes => Err(MethodError::Mismatch {
+                    what: format!("`{prefix}{of}`"),
+                    found: format!("has {} bytes", bytes.len()),
+                    expected: length.to_string(),
+                }),
+            };
+            (self.statistics, self.seen) = (read("statistics")?, read("seen")?);
         }
-        let is_learning = !self.is_start_of_iteration();
-        self.players.iter_mut().try_for_each(|player| player.restore(prefix, is_learning, state))
+        let learning = (!self.is_start_of_iteration()).then_some(self.settings.horizon);
+        self.players.iter_mut().try_for_each(|player| player.restore(prefix, learning, state))
     }
 }
 

@@ -278,28 +278,30 @@ impl Player {
         }
     }
 
-    /// Goes back to where an episode was, by playing it again.
+    /// Goes back to where an episode was, by playing it again, and in the middle of an iteration to its
+    /// steps, of which there are as many as `learning` says.
     ///
     /// # Errors
     /// If something is missing, or the environment does not repeat itself.
     pub fn restore(
         &mut self,
         prefix: &str,
-        is_learning: bool,
+        learning: Option<usize>,
         state: &MethodState,
     ) -> Result<(), MethodError> {
         let number = self.number;
         let name = |of: &str| format!("{prefix}environment{number}.{of}");
-        if is_learning {
-            let steps = state.any_vector(&name("rollout.observations"))?.to_vec();
-            let horizon = steps.len() / self.seen.size().max(1);
+        if let Some(horizon) = learning {
+            let floats = |of: &str, size: usize| {
+                state.vector(&name(of), horizon * size).map(<[f32]>::to_vec)
+            };
             let double = |of: &str| state.double(&name(of), horizon).map(<[f64]>::to_vec);
             self.rollout = Rollout {
                 log_probabilities: double("rollout.log_probabilities")?,
                 normalized: double("rollout.normalized")?,
                 targets: double("rollout.targets")?,
-                actions: state.any_vector(&name("rollout.actions"))?.to_vec(),
-                observations: steps,
+                actions: floats("rollout.actions", self.distribution.size())?,
+                observations: floats("rollout.observations", self.seen.size())?,
                 ..Rollout::default()
             };
             self.epoch = None;
