@@ -105,7 +105,10 @@ impl ActionSpace {
                     return Err(format!("actions with {low} lower bounds and {high} upper ones"));
                 }
                 // So that NaN is no bound either.
-                let bounds = low.iter().zip(high).position(|(low, high)| !(low <= high));
+                let bounds = low
+                    .iter()
+                    .zip(high)
+                    .position(|(low, high)| low.is_nan() || high.is_nan() || low > high);
                 bounds.map_or(Ok(()), |at| {
                     Err(format!("actions from {} to {} in component {at}", low[at], high[at]))
                 })
