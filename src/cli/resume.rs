@@ -9,7 +9,7 @@ use super::signals::Signals;
 use super::train::{Prepared, run_on};
 use super::{Failure, PlaceArguments, ToolArguments, complain, job, print};
 use crate::experiment::Source;
-use crate::record::{RunDirectory, StopReason};
+use crate::record::{Follow, RunDirectory, StopReason, plural};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct ResumeArguments {
@@ -90,13 +90,25 @@ pub(super) fn prepare_in(
         initial = experiment.initial_policy(&plan)?.map(|(_, bytes)| bytes);
     }
     let checkpoint = found.checkpoint;
+    let mut notes = Vec::new();
+    if checkpoint.is_none() {
+        let mut follow = Follow::new(path);
+        follow.refresh()?;
+        let rows = follow.rows().len();
+        if rows > 0 {
+            notes.push(format!(
+                "no checkpoint: starting from the beginning, {} of progress.csv written anew",
+                plural(rows, "row"),
+            ));
+        }
+    }
     Ok(Some(Prepared {
         experiment,
         initial,
         checkpoint,
         directory,
         warnings,
-        notes: Vec::new(),
+        notes,
         task,
         announce: true,
     }))

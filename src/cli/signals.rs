@@ -3,11 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 use signal_hook::iterator::Signals as Incoming;
+
+/// A signal that comes this soon after the first is the same one, sent to the process and to its group.
+const SAME: Duration = Duration::from_secs(1);
 
 /// Exit code of a process that a second Ctrl-C ends at once, as shells have it.
 const KILLED_BY_INT: i32 = 130;
@@ -20,17 +24,24 @@ pub(super) struct Signals {
 
 impl Signals {
     /// Catches SIGINT, SIGTERM and SIGUSR1, the signal that Slurm can send before a time limit.
-    /// A second SIGINT or SIGTERM ends the process at once.
+    /// A second SIGINT or SIGTERM, a second or more later, ends the process at once.
     pub fn listen() -> anyhow::Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
+        let is_over = Arc::new(AtomicBool::new(false));
         let register = || {
             for signal in [SIGINT, SIGTERM] {
-                // Before the flag: so the first signal finds it unset and only the second ends us.
-                flag::register_conditional_shutdown(signal, KILLED_BY_INT, Arc::clone(&asked))?;
+                flag::register_conditional_shutdown(signal, KILLED_BY_INT, Arc::clone(&is_over))?;
             }
             for signal in [SIGINT, SIGTERM, SIGUSR1] {
                 flag::register(signal, Arc::clone(&asked))?;
             }
+            let mut signals = Incoming::new([SIGINT, SIGTERM, SIGUSR1])?;
+            std::thread::spawn(move || {
+                if signals.forever().next().is_some() {
+                    std::thread::sleep(SAME);
+                    is_over.store(true, Ordering::Relaxed);
+                }
+            });
             Ok::<(), std::io::Error>(())
         };
         register().context("cannot listen for signals")?;

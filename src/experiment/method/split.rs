@@ -33,9 +33,13 @@ const UNITS: [(&str, u64); 7] = [
 
 impl Bytes {
     fn parse(text: &str) -> Option<Self> {
-        let unit = UNITS.iter().find(|(unit, _)| text.ends_with(unit));
-        let (number, size) = match unit {
-            Some((unit, size)) => (text.strip_suffix(unit)?, *size),
+        let ends = |unit: &str| {
+            let start = text.len().checked_sub(unit.len())?;
+            text.get(start..).filter(|end| end.eq_ignore_ascii_case(unit)).map(|_| start)
+        };
+        let found = UNITS.iter().find_map(|(unit, size)| Some((ends(unit)?, *size)));
+        let (number, size) = match found {
+            Some((start, size)) => (&text[..start], size),
             None => (text, 1),
         };
         let number: f64 = number.trim().parse().ok()?;
@@ -52,7 +56,9 @@ impl<'de> Deserialize<'de> for Bytes {
             type Value = Bytes;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("bytes, as a whole number or such as \"64MB\"")
+                f.write_str(
+                    "bytes, as a whole number or such as \"64MB\" (kB, MB, GB, KiB, MiB, GiB)",
+                )
             }
 
             fn visit_u64<E: Error>(self, bytes: u64) -> Result<Bytes, E> {
@@ -256,9 +262,14 @@ mod tests {
 
     #[test]
     fn bytes_are_numbers_or_numbers_with_a_unit() {
-        for (text, bytes) in
-            [("64MB", 64_000_000), ("1.5 KiB", 1536), ("12", 12), ("3B", 3), ("2GB", 2_000_000_000)]
-        {
+        for (text, bytes) in [
+            ("64MB", 64_000_000),
+            ("1.5 KiB", 1536),
+            ("12", 12),
+            ("3B", 3),
+            ("2GB", 2_000_000_000),
+            ("10kB", 10_000),
+        ] {
             assert_eq!(Bytes::parse(text), Some(Bytes(bytes)), "{text}");
         }
         for text in ["", "MB", "64 megabytes", "-1MB", "NaN"] {
