@@ -30,6 +30,8 @@ def summary(directory):
 def rows(directory):
     """The rows of a run's progress.csv that are whole, with the columns `run`, `seed`, `task` and `method`."""
     directory = Path(directory)
+    if not (directory / "progress.csv").exists():
+        raise FileNotFoundError(f"{directory}: expected a run directory of es-train, which has a progress.csv")
     text = (directory / "progress.csv").read_text()
     lines = text[: text.rfind("\n") + 1].splitlines()
     columns = lines[0].count(",")
