@@ -58,6 +58,7 @@ pub(super) fn prepare_in(
             path.display()
         )));
     }
+    let rows = rows_of(path);
     let (directory, found) = RunDirectory::open(path)?;
     let origin = path.join("experiment.toml").display().to_string();
     let mut source = Source::from_named_text(&origin, &found.experiment)?;
@@ -91,16 +92,11 @@ pub(super) fn prepare_in(
     }
     let checkpoint = found.checkpoint;
     let mut notes = Vec::new();
-    if checkpoint.is_none() {
-        let mut follow = Follow::new(path);
-        follow.refresh()?;
-        let rows = follow.rows().len();
-        if rows > 0 {
-            notes.push(format!(
-                "no checkpoint: starting from the beginning, {} of progress.csv written anew",
-                plural(rows, "row"),
-            ));
-        }
+    if checkpoint.is_none() && rows > 0 {
+        notes.push(format!(
+            "no checkpoint: starting from the beginning, {} of progress.csv written anew",
+            plural(rows, "row"),
+        ));
     }
     Ok(Some(Prepared {
         experiment,
@@ -112,4 +108,12 @@ pub(super) fn prepare_in(
         task,
         announce: true,
     }))
+}
+
+/// Rows of the run in this directory, before it is opened and those past its checkpoint are cut. What is
+/// no table is told by those who need it.
+fn rows_of(path: &Path) -> usize {
+    let mut follow = Follow::new(path);
+    let _ = follow.refresh();
+    follow.rows().len()
 }
