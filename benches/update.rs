@@ -82,7 +82,7 @@ fn measure(case: &Case, mode: &str, noise: &str, ranks: usize) -> (usize, f64, u
         ranks,
         |comm| {
             let crew = Crew::new(1, &task, &plan.policy, 0).map_err(|error| error.to_string())?;
-            let rank = Rank { comm, crew: &crew };
+            let rank = Rank::new(comm, &crew);
             let search = experiment.search(&plan, None, &rank);
             let mut search = search.map_err(|error| error.to_string())?;
             let mut seconds = Vec::new();

@@ -214,7 +214,7 @@ fn with_method<T>(which: usize, then: impl FnOnce(&mut dyn Method, &Rank<'_>) ->
     let task = task_of(&experiment);
     let plan = experiment.plan(&task).ok()?;
     let crew = Crew::new(1, &task, &plan.policy, plan.members_per_worker).ok()?;
-    let rank = Rank { comm: &Solo, crew: &crew };
+    let rank = Rank::new(&Solo, &crew);
     let mut method = experiment.method(&plan, &task, None, &rank).ok()?;
     Some(then(method.as_mut(), &rank))
 }

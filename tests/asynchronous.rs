@@ -26,7 +26,7 @@ fn come(keys: &str, ranks: usize, rows: usize, from: Option<&MethodState>) -> Co
         let task = experiment.task(&Tools::default(), None).unwrap();
         let plan = experiment.plan(&task).unwrap();
         let crew = Crew::new(2, &task, &plan.policy, 0).unwrap();
-        let rank = Rank { comm, crew: &crew };
+        let rank = Rank::new(comm, &crew);
         let mut method = experiment.method(&plan, &task, None, &rank).unwrap();
         from.iter().for_each(|state| method.restore(&rank, state).unwrap());
         for _ in 0..rows {

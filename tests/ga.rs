@@ -102,7 +102,7 @@ fn with_search<T>(text: &str, body: impl FnOnce(&Rank<'_>, Box<dyn Search>) -> T
     let task = experiment.task(&Tools::default(), None).unwrap();
     let plan = experiment.plan(&task).unwrap();
     let crew = Crew::new(1, &task, &plan.policy, 1).unwrap();
-    let rank = Rank { comm: &Solo, crew: &crew };
+    let rank = Rank::new(&Solo, &crew);
     let search = experiment.search(&plan, None, &rank).unwrap();
     body(&rank, search)
 }
@@ -188,7 +188,7 @@ fn a_policy_to_start_from_is_the_first_elite_and_the_parent_of_all_others() {
     let task = experiment.task(&Tools::default(), None).unwrap();
     let plan = experiment.plan(&task).unwrap();
     let crew = Crew::new(1, &task, &plan.policy, 1).unwrap();
-    let rank = Rank { comm: &Solo, crew: &crew };
+    let rank = Rank::new(&Solo, &crew);
     let initial = experiment.initial_policy(&plan).unwrap().map(|(policy, _)| policy);
     let search = experiment.search(&plan, initial.as_ref(), &rank).unwrap();
     assert_eq!(search.theta(), policy.theta);

@@ -193,7 +193,7 @@ fn members_of_a_narrow_theta_are_numbers_of_its_format_on_both_sides_of_it() {
         let task = experiment.task(&Tools::default(), None).unwrap();
         let plan = experiment.plan(&task).unwrap();
         let crew = Crew::new(1, &task, &plan.policy, 2).unwrap();
-        let rank = Rank { comm: &Solo, crew: &crew };
+        let rank = Rank::new(&Solo, &crew);
         let method = experiment.search(&plan, None, &rank).unwrap();
         let grid = plan.policy.architecture.formats.grid();
         let theta = method.theta();

@@ -156,7 +156,7 @@ fn row_on(
         let task = experiment.task(&Tools::default(), None).unwrap();
         let plan = experiment.plan(&task).unwrap();
         let crew = Crew::new(1, &task, &plan.policy, 0).unwrap();
-        let rank = Rank { comm, crew: &crew };
+        let rank = Rank::new(comm, &crew);
         let mut method = experiment.method(&plan, &task, None, &rank).unwrap();
         from.iter().for_each(|state| method.restore(&rank, state).unwrap());
         let mut pulse = || Pulse { stop: is_stopped, ..Pulse::default() };

@@ -46,7 +46,7 @@ impl Job {
     fn start(text: &str, flags: &[&str]) -> Job {
         let mut command = mpirun(3);
         command.args(flags).arg(PROGRAM);
-        Job::start_as(command, text, &TRAIN)
+        Job::start_as(command, text, &TRAIN).with_a_checkpoint()
     }
 
     fn start_as(mut command: Command, text: &str, arguments: &[&str]) -> Job {
@@ -56,9 +56,12 @@ impl Job {
         let out = std::fs::File::create(place.path("stdout")).unwrap();
         let mpirun = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap();
         let run = place.run("run");
-        let job = Job { mpirun, place, run };
-        eventually("a checkpoint", || job.run.holds("checkpoint.safetensors"));
-        job
+        Job { mpirun, place, run }
+    }
+
+    fn with_a_checkpoint(self) -> Job {
+        eventually("a checkpoint", || self.run.holds("checkpoint.safetensors"));
+        self
     }
 
     /// The process of this rank.
@@ -239,6 +242,33 @@ fn ranks_that_are_left_go_on_in_the_same_job() {
     std::fs::write(job.run.path("stop"), "").unwrap();
     assert_eq!(job.ends().code(), Some(3), "{}", job.said());
     job.goes_on(gradient, "stop.updates", "a gradient method without rank 1");
+}
+
+#[test]
+fn ranks_that_are_left_keep_what_they_were_told() {
+    if !can_survive() {
+        return;
+    }
+    let text = |generations| search(generations).replace("every = 3", "every = 1000000");
+    // Rank 0 is lost too, with all that it wrote since the start.
+    for lost in [1, 0] {
+        let mut command = mpirun(3);
+        command.args(["--with-ft", "ulfm"]).arg(PROGRAM);
+        let mut job = Job::start_as(command, &text(ENDLESS), &TRAIN);
+        eventually("rows", || job.run.generations_done() > 25);
+        signal(job.rank(lost), "KILL");
+        eventually("the other ranks going on", || job.said().contains("with 2 of 3 ranks"));
+        let said = job.said();
+        let (_, results) = said.split_once("the start of the run and ").expect(&said);
+        let results: usize = results.split_once(" results since").expect(&said).0.parse().unwrap();
+        // Of each generation its returns, and every tenth is evaluated.
+        assert!(results > 25, "{said}");
+        let before = job.run.generations_done();
+        eventually("more rows", || job.run.generations_done() > before.max(results) + 4);
+        std::fs::write(job.run.path("stop"), "").unwrap();
+        assert_eq!(job.ends().code(), Some(3), "{}", job.said());
+        job.goes_on(text, "stop.generations", &format!("without rank {lost}"));
+    }
 }
 
 #[test]

@@ -247,7 +247,7 @@ fn with_trouble(
     let missed = Arc::new(AtomicBool::new(false));
     let body = |comm: &es_train::comm::InProcess| {
         let crew = Crew::new(1, &task, &plan.policy, 0).unwrap();
-        let rank = Rank { comm, crew: &crew };
+        let rank = Rank::new(comm, &crew);
         // No worker that does its best is ever missed.
         let patient =
             !troubles.iter().flatten().any(|t| [Trouble::Hangs, Trouble::IsLate].contains(t));
@@ -281,7 +281,7 @@ fn with_trouble(
             return Ok(Default::default());
         }
         let leading = Leading::new(comm);
-        let alone = Rank { comm: &leading, crew: &crew };
+        let alone = Rank::new(&leading, &crew);
         let mut warnings = Vec::new();
         let mut failed = None;
         let mut done = from.map_or(0, |_| 200);

@@ -62,7 +62,7 @@ fn with_search<T>(
     let task = Sphere::task(parameters);
     let plan = experiment.plan(&task).unwrap();
     let crew = Crew::new(1, &task, &plan.policy, plan.members_per_worker).unwrap();
-    let rank = Rank { comm, crew: &crew };
+    let rank = Rank::new(comm, &crew);
     let mut search = experiment.search(&plan, None, &rank).unwrap();
     body(search.as_mut(), &rank)
 }

@@ -55,7 +55,7 @@ pub(super) fn judge(policy: &PolicyFile, exam: &Exam<'_>) -> Result<Judged, Fail
         .plan(task.spec(), exam.formats)
         .map_err(|error| Failure::failed(error.to_string()))?;
     let crew = Crew::new(exam.threads, &task, &plan, 0).context("cannot start")?;
-    let rank = Rank { comm: &Solo, crew: &crew };
+    let rank = Rank::new(&Solo, &crew);
     let mut warnings = Vec::new();
     let (judgement, work) = match task.data() {
         Some(data) => {

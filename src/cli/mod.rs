@@ -1,5 +1,6 @@
 //! The commands. Words and exit codes live here, and nothing that decides a result.
 
+mod briefing;
 mod check;
 mod compare;
 mod completions;

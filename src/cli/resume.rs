@@ -107,6 +107,7 @@ pub(super) fn prepare_in(
         notes,
         task,
         announce: true,
+        mark: None,
     }))
 }
 

@@ -111,7 +111,7 @@ pub(super) fn run(arguments: &SimulateArguments) -> Result<u8, Failure> {
     let here = default_threads(&Solo);
     let crew = Crew::new(here, &task, &plan.policy, plan.members_per_worker)
         .map_err(|error| Failure::failed(error.to_string()))?;
-    let rank = Rank { comm: &Solo, crew: &crew };
+    let rank = Rank::new(&Solo, &crew);
     let failed = |error: crate::method::MethodError| Failure::failed(error.to_string());
     let initial = if is_run { None } else { experiment.initial_policy(&plan)? };
     let initial = initial.as_ref().map(|(policy, _)| policy);

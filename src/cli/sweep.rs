@@ -175,6 +175,7 @@ fn run_cell(
             notes: Vec::new(),
             task: None,
             announce: false,
+            mark: None,
         }))
     };
     let code = match cell.ranks {

@@ -2,21 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::resume::prepare_in;
 use super::signals::Signals;
-use super::{ExperimentArguments, Failure, INTERRUPTED, PlaceArguments, complain, job};
+use super::{ExperimentArguments, Failure, INTERRUPTED, PlaceArguments, briefing, complain, job};
 use crate::comm::{CommError, Communicator, broadcast_vec};
 use crate::experiment::{Experiment, Source};
 use crate::method::MethodError;
-use crate::record::{
-    Checkpoint, Console, PolicyFile, RecordError, Recorder, RunDirectory, Sealed, SealedError,
-    TensorBoard,
-};
+use crate::record::{Checkpoint, Console, Recorder, RunDirectory, TensorBoard, plural};
 use crate::task::Task;
-use crate::train::{Ending, Machine, Session, TrainError, default_threads, train};
+use crate::train::{Ending, Machine, Memory, Session, TrainError, default_threads, train};
 
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct TrainArguments {
@@ -93,6 +91,8 @@ pub(super) struct Prepared {
     pub task: Option<Task>,
     /// Whether to say where the run is: scripts look for that line.
     pub announce: bool,
+    /// The mark in every rank's memory that is the checkpoint, if there is one.
+    pub mark: Option<u64>,
 }
 
 fn prepare(arguments: &TrainArguments, offset: u64) -> Result<Option<Prepared>, Failure> {
@@ -136,6 +136,7 @@ fn prepare(arguments: &TrainArguments, offset: u64) -> Result<Option<Prepared>, 
         notes,
         task: Some(task),
         announce: true,
+        mark: None,
     }))
 }
 
@@ -165,7 +166,8 @@ pub(super) fn run_on(
     prepare: impl FnOnce() -> Result<Option<Prepared>, Failure>,
 ) -> Result<u8, Failure> {
     let mut path = None;
-    let mut ended = run_once(comm, place, signals, prepare, &mut path);
+    let memory = Memory::default();
+    let mut ended = run_once(comm, place, signals, &memory, prepare, &mut path);
     loop {
         let lost = match ended {
             Err(Stopped::Failed(failure)) => return Err(failure),
@@ -184,16 +186,29 @@ pub(super) fn run_on(
             return Err(Failure::failed(format!("{lost}, before the run had a directory")));
         };
         let going_on = || {
+            let prepared = prepare_in(&path, &[], &place.tools)?;
+            let mark = prepared.as_ref().and_then(|p| memory.mark_of(p.checkpoint.as_ref()));
+            let base = match prepared.as_ref().map(|p| p.checkpoint.is_some()) {
+                Some(false) => "the start of the run",
+                _ => "the last checkpoint",
+            };
+            let kept = mark.map_or(String::new(), |(_, results)| {
+                let results = plural(usize::try_from(results).unwrap_or(usize::MAX), "result");
+                format!(" and {results} since")
+            });
             let said = format!(
-                "{lost}; going on from the last checkpoint with {} of {before} ranks",
+                "{lost}; going on from {base}{kept} with {} of {before} ranks",
                 comm.size()
             );
             eprintln!("es-train: warning: {said}");
             RunDirectory::note(&path, &format!("warning: {said}"));
-            let prepared = prepare_in(&path, &[], &place.tools)?;
-            Ok(prepared.map(|prepared| Prepared { announce: false, ..prepared }))
+            let mark = mark.map(|(number, _)| number);
+            Ok(prepared.map(|prepared| Prepared { announce: false, mark, ..prepared }))
         };
-        ended = run_once(comm, place, signals, going_on, &mut Some(path.clone()));
+        let agreed = memory.agree(comm).map_err(of_transport);
+        ended = agreed.and_then(|()| {
+            run_once(comm, place, signals, &memory, going_on, &mut Some(path.clone()))
+        });
     }
 }
 
@@ -216,26 +231,35 @@ fn run_once(
     comm: &dyn Communicator,
     place: &PlaceArguments,
     signals: &Signals,
+    memory: &Memory,
     prepare: impl FnOnce() -> Result<Option<Prepared>, Failure>,
     directory_of_run: &mut Option<PathBuf>,
 ) -> Result<u8, Stopped> {
     let mine = if comm.rank() == 0 { Some(prepare()) } else { None };
     let (mut message, mut prepared) = match mine {
         None => (Vec::new(), None),
-        Some(Ok(Some(prepared))) => (encode(&prepared)?, Some(prepared)),
-        Some(Ok(None)) => (encode_code(0)?, None),
+        Some(Ok(Some(prepared))) => (briefing::encode(&prepared)?, Some(prepared)),
+        Some(Ok(None)) => (briefing::encode_code(0)?, None),
         Some(Err(failure)) => {
             // The other ranks leave quietly with the same exit code.
             complain(&failure);
-            (encode_code(failure.code)?, None)
+            (briefing::encode_code(failure.code)?, None)
         }
     };
     broadcast_vec(comm, &mut message).map_err(of_transport)?;
-    let shared = match decode(&message)? {
+    let shared = match briefing::decode(&message)? {
         Ok(shared) => shared,
         Err(code) => return Ok(code),
     };
     *directory_of_run = Some(shared.directory);
+    let checkpoint = match shared.mark.map(|mark| memory.go_back(mark)) {
+        Some(Some(remembered)) => remembered,
+        Some(None) => return Err(Failure::failed("a rank's memory has a hole".to_owned()).into()),
+        None => {
+            memory.clear();
+            shared.checkpoint.map(Arc::new)
+        }
+    };
 
     let made = prepared.as_mut().and_then(|prepared| prepared.task.take());
     let task = made.map_or_else(|| place.tools.task(&shared.experiment), Ok)?;
@@ -263,10 +287,11 @@ fn run_once(
         experiment: &shared.experiment,
         task: &task,
         initial: shared.initial.as_ref(),
-        checkpoint: shared.checkpoint.as_ref(),
+        checkpoint: checkpoint.as_deref(),
         threads: place.threads.unwrap_or_else(|| default_threads(comm)),
         machine: &machine,
         stop_requested: &|| signals.asked(&stop_file),
+        memory,
         damage: place.damage,
     };
     let talks = !place.quiet && comm.rank() == 0;
@@ -326,55 +351,6 @@ fn of_transport(error: CommError) -> Stopped {
         CommError::Lost { .. } => Stopped::Lost(error.to_string()),
         error => error.into(),
     }
-}
-
-const MESSAGE: &str = "es-train run 1";
-
-struct Shared {
-    experiment: Experiment,
-    initial: Option<PolicyFile>,
-    checkpoint: Option<Checkpoint>,
-    directory: PathBuf,
-}
-
-fn encode(prepared: &Prepared) -> Result<Vec<u8>, Failure> {
-    let mut sealed = Sealed::new(MESSAGE);
-    sealed.put_text("experiment", prepared.experiment.to_toml());
-    sealed.put_text("directory", prepared.directory.path().to_string_lossy());
-    if let Some(bytes) = &prepared.initial {
-        sealed.put_bytes("initial", bytes.clone());
-    }
-    if let Some(checkpoint) = &prepared.checkpoint {
-        sealed.put_bytes("checkpoint", checkpoint.to_bytes().map_err(damaged)?);
-    }
-    sealed.to_bytes().map_err(damaged)
-}
-
-fn encode_code(code: u8) -> Result<Vec<u8>, Failure> {
-    let mut sealed = Sealed::new(MESSAGE);
-    sealed.put_text("exit", code.to_string());
-    sealed.to_bytes().map_err(damaged)
-}
-
-fn decode(message: &[u8]) -> Result<Result<Shared, u8>, Failure> {
-    let sealed = Sealed::from_bytes(message, MESSAGE).map_err(damaged)?;
-    if let Ok(code) = sealed.text("exit") {
-        return Ok(Err(code.parse().unwrap_or(super::FAILED)));
-    }
-    let experiment = Experiment::parse(sealed.text("experiment").map_err(damaged)?)?;
-    let initial = sealed.bytes("initial").ok().map(PolicyFile::from_bytes).transpose();
-    let checkpoint = sealed.bytes("checkpoint").ok().map(Checkpoint::from_bytes).transpose();
-    Ok(Ok(Shared {
-        experiment,
-        initial: initial.map_err(damaged)?,
-        checkpoint: checkpoint.map_err(damaged)?,
-        directory: PathBuf::from(sealed.text("directory").map_err(damaged)?),
-    }))
-}
-
-fn damaged(error: SealedError) -> Failure {
-    let path = PathBuf::from("the message from rank 0");
-    RecordError::Sealed { path, source: error }.into()
 }
 
 #[cfg(test)]

@@ -150,6 +150,11 @@ pub trait Communicator {
     /// that it sent.
     fn bytes_sent_alone(&self) -> u64;
 
+    /// Whether the job goes on without ranks that are lost.
+    fn outlives_ranks(&self) -> bool {
+        false
+    }
+
     /// Whether all ranks say that they are well and none is lost: the same answer on every rank that
     /// is left. Only a transport that outlives its ranks asks the others. Collective.
     fn all_well(&self, well: bool) -> bool {

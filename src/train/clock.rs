@@ -31,6 +31,12 @@ impl Clock {
         self.last_checkpoint.elapsed().as_secs_f64() >= interval
     }
 
+    /// Puts the clock forward to so many seconds, if it shows fewer: what was done before a rank was lost took
+    /// its time, though it need not be done again.
+    pub fn put_forward(&mut self, seconds: f64) {
+        self.before += (seconds - self.seconds()).max(0.0);
+    }
+
     /// Seconds of training so far, those before a resume included.
     pub fn seconds(&self) -> f64 {
         self.before + (self.started.elapsed().saturating_sub(self.evaluating)).as_secs_f64()
@@ -40,6 +46,15 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_is_put_forward_and_never_back() {
+        let mut clock = Clock::start(2.0);
+        clock.put_forward(100.0);
+        assert!((100.0..101.0).contains(&clock.seconds()));
+        clock.put_forward(50.0);
+        assert!((100.0..101.0).contains(&clock.seconds()));
+    }
 
     #[test]
     fn checkpoints_that_take_long_are_put_off() {

@@ -5,6 +5,7 @@ mod clock;
 mod descent;
 mod evaluation;
 mod machine;
+mod memory;
 mod reference;
 mod run;
 mod trainer;
@@ -13,6 +14,7 @@ mod work;
 pub use classification::{classify, confusion};
 pub use evaluation::{Seeds, evaluate};
 pub use machine::{Machine, default_threads};
+pub use memory::Memory;
 pub use run::Damage;
 pub use trainer::Trainer;
 
@@ -96,6 +98,8 @@ pub struct Session<'a> {
     pub machine: &'a Machine,
     /// Whether somebody asked the run to stop; asked once a generation, on every rank.
     pub stop_requested: &'a dyn Fn() -> bool,
+    /// What this rank remembers, in case another one is lost.
+    pub memory: &'a Memory,
     /// Wrong bits in a rank's memory, for tests.
     pub damage: Option<Damage>,
 }
@@ -115,7 +119,8 @@ pub fn train(
     let experiment = session.experiment;
     let plan = experiment.plan(session.task)?;
     let crew = Crew::new(session.threads, session.task, &plan.policy, plan.members_per_worker)?;
-    let rank = Rank { comm, crew: &crew };
+    let rank = Rank::new(comm, &crew).remembering(session.memory.recall());
+    session.memory.begin(session.checkpoint);
     let reference = reference::reference(session, &plan.policy, &rank)?;
     let mut method = experiment.method(&plan, session.task, session.initial, &rank)?;
     let mut counters = Counters::default();
@@ -156,7 +161,7 @@ pub fn train(
         return ended.map_err(TrainError::Leader);
     }
     let leading = Leading::new(comm);
-    let alone = || Rank { comm: &leading, crew: &crew };
+    let alone = || Rank::new(&leading, &crew);
     let ended = run(alone()).run(method.as_mut(), recorder);
     // The other ranks must not wait for one that has failed.
     let last = ended.as_ref().map_err(ToString::to_string);

@@ -2,7 +2,7 @@
 
 use es_envs::Tools;
 
-use super::{Ending, Machine, Session, TrainError, default_threads, train};
+use super::{Ending, Machine, Memory, Session, TrainError, default_threads, train};
 use crate::comm::{Communicator, Solo};
 use crate::experiment::Experiment;
 use crate::record::{Recorder, Summary};
@@ -83,6 +83,7 @@ impl<'a> Trainer<'a> {
             threads: self.threads.unwrap_or_else(|| default_threads(comm)),
             machine: &Machine::of_job(comm, &self.task.spec().software)?,
             stop_requested: &|| false,
+            memory: &Memory::default(),
             damage: None,
         };
         match train(&session, comm, self.recorder.as_mut())? {

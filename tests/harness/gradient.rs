@@ -23,7 +23,7 @@ pub fn come(experiment: &str, ranks: usize, rows: usize, from: Option<&MethodSta
         let task = experiment.task(&Tools::default(), None).unwrap();
         let plan = experiment.plan(&task).unwrap();
         let crew = Crew::new(2, &task, &plan.policy, 0).unwrap();
-        let rank = Rank { comm, crew: &crew };
+        let rank = Rank::new(comm, &crew);
         let mut method = experiment.method(&plan, &task, None, &rank).unwrap();
         from.iter().for_each(|state| method.restore(&rank, state).unwrap());
         let rows: Vec<Interval> =

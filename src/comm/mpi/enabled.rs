@@ -5,6 +5,8 @@
 
 #[path = "survivors.rs"]
 mod survivors;
+#[path = "ulfm.rs"]
+mod ulfm;
 
 use std::cell::{Cell, RefCell};
 use std::io::Write;

@@ -6,56 +6,28 @@
 //! too. Then the ranks that are left *agree* that something happened, *shrink* the communicator to
 //! themselves, and begin anew from the last checkpoint: rank and size are other ones from then on.
 //!
+//! Collectives are parcels between each two ranks: Open MPI 5.0's `MPI_Allgatherv` may call itself a
+//! success and have brought nothing when a rank is lost meanwhile, its single messages never did.
+//!
 //! Unsafe: foreign calls only, each with slices that live as long as the call.
 
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
-use std::ffi::{c_char, c_int};
+use std::ffi::c_int;
 use std::marker::PhantomData;
 
-use libloading::os::unix::Library;
 use mpi::ffi;
 
-use super::{MESSAGE, PARCEL, addressed, addressed_mut, count, partition};
+use super::ulfm::{REVOKED, Ulfm, described};
+use super::{MESSAGE, PARCEL, addressed_mut, count};
 use crate::comm::{CommError, Communicator, check, check_other};
 
-/// What `mpirun --with-ft ulfm` tells the processes that it starts.
-const ASKED_FOR: &str = "OMPI_MCA_mpi_ft_enable";
+/// The tag of what collectives carry.
+const COLLECTIVE: c_int = PARCEL + 1;
 
 /// How often ranks may be lost while the others gather themselves.
 const ATTEMPTS: usize = 8;
-
-type OfComm = unsafe extern "C" fn(ffi::MPI_Comm) -> c_int;
-type Shrink = unsafe extern "C" fn(ffi::MPI_Comm, *mut ffi::MPI_Comm) -> c_int;
-type Agree = unsafe extern "C" fn(ffi::MPI_Comm, *mut c_int) -> c_int;
-
-/// The functions of ULFM, which are no part of the MPI standard yet.
-struct Ulfm {
-    revoke: OfComm,
-    acknowledge: OfComm,
-    is_revoked: Agree,
-    shrink: Shrink,
-    agree: Agree,
-}
-
-impl Ulfm {
-    /// The functions, where this library has them and the job was started to use them.
-    fn find() -> Option<Self> {
-        std::env::var(ASKED_FOR).ok().filter(|value| value != "0" && value != "false")?;
-        let program = Library::this();
-        // SAFETY: MPI is linked, and its functions of these names have these types.
-        unsafe {
-            Some(Ulfm {
-                revoke: *program.get(b"MPIX_Comm_revoke\0").ok()?,
-                acknowledge: *program.get(b"MPIX_Comm_failure_ack\0").ok()?,
-                is_revoked: *program.get(b"MPIX_Comm_is_revoked\0").ok()?,
-                shrink: *program.get(b"MPIX_Comm_shrink\0").ok()?,
-                agree: *program.get(b"MPIX_Comm_agree\0").ok()?,
-            })
-        }
-    }
-}
 
 /// A message on its way, which owns its bytes until MPI is done with them.
 struct Leaving {
@@ -116,13 +88,22 @@ impl Survivors {
 
     /// What a call came to.
     fn done(&self, code: c_int) -> Result<(), CommError> {
-        if code == ffi::MPI_SUCCESS as c_int {
+        let code = if code == 0 && self.is_revoked() { REVOKED } else { code };
+        if code == 0 {
             return Ok(());
         }
         // SAFETY: the communicator is a live one.
         unsafe { (self.ulfm.revoke)(self.comm.get()) };
         self.have_lost.set(true);
         Err(CommError::Lost { reason: described(code) })
+    }
+
+    /// Whether another rank has seen that one is lost. Asks nobody.
+    fn is_revoked(&self) -> bool {
+        let mut revoked = 0;
+        // SAFETY: the communicator is a live one and the place outlives the call.
+        let code = unsafe { (self.ulfm.is_revoked)(self.comm.get(), &mut revoked) };
+        code != 0 || revoked != 0
     }
 
     fn add_sent(&self, bytes: usize, receivers: usize) {
@@ -132,6 +113,67 @@ impl Survivors {
     fn add_sent_alone(&self, bytes: usize) {
         self.add_sent(bytes, 1);
         self.sent_alone.set(self.sent_alone.get() + bytes as u64);
+    }
+
+    /// Sends and takes parcels of stated lengths, and comes back when all have left and arrived.
+    fn carry(
+        &self,
+        what: &'static str,
+        tag: c_int,
+        outgoing: &[(usize, &[u8])],
+        incoming: &mut [(usize, &mut [u8])],
+    ) -> Result<(), CommError> {
+        let (rank, size, comm) = (self.rank(), self.size(), self.comm.get());
+        let mut lengths = Vec::with_capacity(outgoing.len() + incoming.len());
+        let others = outgoing.iter().map(|(to, bytes)| (*to, bytes.len()));
+        for (other, bytes) in others.chain(incoming.iter().map(|(from, room)| (*from, room.len())))
+        {
+            check_other(what, rank, size, other)?;
+            lengths.push(count(what, rank, bytes)?);
+        }
+        let (out, into) = lengths.split_at(outgoing.len());
+        let (mut requests, mut code) = (Vec::with_capacity(lengths.len()), 0);
+        // SAFETY: every slice outlives the waiting below.
+        let mut post = |length: Option<c_int>, post: &dyn Fn(*mut ffi::MPI_Request) -> c_int| {
+            let mut request = unsafe { ffi::RSMPI_REQUEST_NULL };
+            code = code.max(post(&mut request));
+            requests.push((request, length));
+        };
+        // A parcel of no bytes needs no message.
+        for ((from, room), &length) in incoming.iter_mut().zip(into).filter(|(_, n)| **n > 0) {
+            let first = room.as_mut_ptr().cast();
+            // SAFETY: the room is written to until the waiting below, and by nobody else.
+            post(Some(length), &|request| unsafe {
+                let from = *from as c_int;
+                ffi::MPI_Irecv(first, length, ffi::RSMPI_UINT8_T, from, tag, comm, request)
+            });
+        }
+        for ((to, bytes), &length) in outgoing.iter().zip(out).filter(|(_, n)| **n > 0) {
+            // SAFETY: the bytes stay as they are until the waiting below.
+            post(None, &|request| unsafe {
+                let (first, to) = (bytes.as_ptr().cast(), *to as c_int);
+                ffi::MPI_Isend(first, length, ffi::RSMPI_UINT8_T, to, tag, comm, request)
+            });
+        }
+        // Each by itself: one that fails must not hide that another is still being written to.
+        for (request, expected) in &mut requests {
+            let mut arrived = 0;
+            // SAFETY: the request is one of those just posted, or null, and all places outlive the calls.
+            unsafe {
+                let mut status: ffi::MPI_Status = std::mem::zeroed();
+                code = code.max(ffi::MPI_Wait(request, &mut status));
+                ffi::MPI_Get_count(&status, ffi::RSMPI_UINT8_T, &mut arrived);
+            }
+            if code == 0 && expected.is_some_and(|expected| expected != arrived) {
+                code = REVOKED;
+            }
+            if code != 0 {
+                // Those that follow come to their end only once nobody waits for anybody.
+                // SAFETY: the communicator is a live one.
+                unsafe { (self.ulfm.revoke)(comm) };
+            }
+        }
+        self.done(code)
     }
 
     /// Lets go of messages that have left.
@@ -168,16 +210,6 @@ impl Survivors {
     }
 }
 
-/// What MPI calls this code.
-fn described(code: c_int) -> String {
-    let mut text = [0u8; ffi::MPI_MAX_ERROR_STRING as usize];
-    let mut length = 0;
-    // SAFETY: the text has the room that MPI asks for.
-    unsafe { ffi::MPI_Error_string(code, text.as_mut_ptr().cast::<c_char>(), &mut length) };
-    let length = usize::try_from(length).unwrap_or_default().min(text.len());
-    String::from_utf8_lossy(&text[..length]).trim_end_matches('\0').to_owned()
-}
-
 impl Communicator for Survivors {
     fn rank(&self) -> usize {
         let mut rank = 0;
@@ -198,61 +230,54 @@ impl Communicator for Survivors {
     }
 
     fn all_gather(&self, mine: &[u8], counts: &[usize], all: &mut [u8]) -> Result<(), CommError> {
-        let what = "all_gather";
-        check(what, self.rank(), self.size(), mine.len(), counts, Some(all.len()))?;
-        let (sizes, starts) = partition(what, self.rank(), counts)?;
+        let (what, rank) = ("all_gather", self.rank());
+        check(what, rank, self.size(), mine.len(), counts, Some(all.len()))?;
         self.add_sent(all.len(), self.size() - 1);
-        let (mine, place) = (addressed(mine), &mut [0]);
-        let all = addressed_mut(all, place);
-        // SAFETY: sizes and starts were checked to lie in `all`.
-        self.done(unsafe {
-            ffi::MPI_Allgatherv(
-                mine.as_ptr().cast(),
-                mine.len() as c_int,
-                ffi::RSMPI_UINT8_T,
-                all.as_mut_ptr().cast(),
-                sizes.as_ptr(),
-                starts.as_ptr(),
-                ffi::RSMPI_UINT8_T,
-                self.comm.get(),
-            )
-        })
+        let (mut incoming, mut rest) = (Vec::with_capacity(counts.len()), all);
+        for (from, &bytes) in counts.iter().enumerate() {
+            let (room, after) = rest.split_at_mut(bytes);
+            rest = after;
+            if from == rank {
+                room.copy_from_slice(mine);
+            } else {
+                incoming.push((from, room));
+            }
+        }
+        let others = (0..counts.len()).filter(|&to| to != rank);
+        self.carry(
+            what,
+            COLLECTIVE,
+            &others.map(|to| (to, mine)).collect::<Vec<_>>(),
+            &mut incoming,
+        )
     }
 
     fn gather(&self, mine: &[u8], counts: &[usize], all: &mut [u8]) -> Result<(), CommError> {
-        let what = "gather";
-        let room = (self.rank() == 0).then_some(all.len());
-        check(what, self.rank(), self.size(), mine.len(), counts, room)?;
-        let (sizes, starts) = partition(what, self.rank(), counts)?;
+        let (what, rank) = ("gather", self.rank());
+        check(what, rank, self.size(), mine.len(), counts, (rank == 0).then_some(all.len()))?;
         self.add_sent(counts[1..].iter().sum(), 1);
-        let (mine, place) = (addressed(mine), &mut [0]);
-        let all = addressed_mut(all, place);
-        // SAFETY: as above, and only rank 0 receives.
-        self.done(unsafe {
-            ffi::MPI_Gatherv(
-                mine.as_ptr().cast(),
-                mine.len() as c_int,
-                ffi::RSMPI_UINT8_T,
-                all.as_mut_ptr().cast(),
-                sizes.as_ptr(),
-                starts.as_ptr(),
-                ffi::RSMPI_UINT8_T,
-                0,
-                self.comm.get(),
-            )
-        })
+        if rank > 0 {
+            return self.carry(what, COLLECTIVE, &[(0, mine)], &mut []);
+        }
+        let (room, mut rest) = all.split_at_mut(counts[0]);
+        room.copy_from_slice(mine);
+        let mut incoming = Vec::with_capacity(counts.len());
+        for (from, &bytes) in counts.iter().enumerate().skip(1) {
+            let (room, after) = rest.split_at_mut(bytes);
+            rest = after;
+            incoming.push((from, room));
+        }
+        self.carry(what, COLLECTIVE, &[], &mut incoming)
     }
 
     fn broadcast(&self, bytes: &mut [u8]) -> Result<(), CommError> {
-        let length = count("broadcast", self.rank(), bytes.len())?;
-        self.add_sent(bytes.len(), self.size() - 1);
-        let place = &mut [0];
-        let bytes = addressed_mut(bytes, place);
-        // SAFETY: the slice is as long as said.
-        self.done(unsafe {
-            let first = bytes.as_mut_ptr().cast();
-            ffi::MPI_Bcast(first, length, ffi::RSMPI_UINT8_T, 0, self.comm.get())
-        })
+        let (what, size) = ("broadcast", self.size());
+        self.add_sent(bytes.len(), size - 1);
+        if self.rank() > 0 {
+            return self.carry(what, COLLECTIVE, &[], &mut [(0, bytes)]);
+        }
+        let bytes = &*bytes;
+        self.carry(what, COLLECTIVE, &(1..size).map(|to| (to, bytes)).collect::<Vec<_>>(), &mut [])
     }
 
     fn exchange(
@@ -260,49 +285,10 @@ impl Communicator for Survivors {
         outgoing: &[(usize, &[u8])],
         incoming: &mut [(usize, &mut [u8])],
     ) -> Result<(), CommError> {
-        let (rank, size, what, comm) = (self.rank(), self.size(), "exchange", self.comm.get());
-        let mut lengths = Vec::with_capacity(outgoing.len() + incoming.len());
-        let others = outgoing.iter().map(|(to, bytes)| (*to, bytes.len()));
-        for (other, bytes) in others.chain(incoming.iter().map(|(from, room)| (*from, room.len())))
-        {
-            check_other(what, rank, size, other)?;
-            lengths.push(count(what, rank, bytes)?);
-        }
-        let (out, into) = lengths.split_at(outgoing.len());
-        let (mut requests, mut code) = (Vec::with_capacity(lengths.len()), 0);
-        // SAFETY: every slice outlives the waiting below.
-        let mut post = |post: &dyn Fn(*mut ffi::MPI_Request) -> c_int| {
-            let mut request = unsafe { ffi::RSMPI_REQUEST_NULL };
-            code = code.max(post(&mut request));
-            requests.push(request);
-        };
-        // A parcel of no bytes needs no message.
-        for ((from, room), &length) in incoming.iter_mut().zip(into).filter(|(_, n)| **n > 0) {
-            let first = room.as_mut_ptr().cast();
-            // SAFETY: the room is written to until the waiting below, and by nobody else.
-            post(&|request| unsafe {
-                let from = *from as c_int;
-                ffi::MPI_Irecv(first, length, ffi::RSMPI_UINT8_T, from, PARCEL, comm, request)
-            });
-        }
-        for ((to, bytes), &length) in outgoing.iter().zip(out).filter(|(_, n)| **n > 0) {
+        for (_, bytes) in outgoing {
             self.add_sent_alone(bytes.len());
-            // SAFETY: the bytes stay as they are until the waiting below.
-            post(&|request| unsafe {
-                let (first, to) = (bytes.as_ptr().cast(), *to as c_int);
-                ffi::MPI_Isend(first, length, ffi::RSMPI_UINT8_T, to, PARCEL, comm, request)
-            });
         }
-        // Each by itself: one that fails must not hide that another is still being written to.
-        for request in &mut requests {
-            // SAFETY: the request is one of those just posted, or null.
-            code = code.max(unsafe { ffi::MPI_Wait(request, ffi::RSMPI_STATUS_IGNORE) });
-            if code != 0 {
-                // Those that follow come to their end only once nobody waits for anybody.
-                unsafe { (self.ulfm.revoke)(comm) };
-            }
-        }
-        self.done(code)
+        self.carry("exchange", PARCEL, outgoing, incoming)
     }
 
     fn send(&self, to: usize, message: &[u8]) -> Result<(), CommError> {
@@ -329,17 +315,16 @@ impl Communicator for Survivors {
     fn poll(&self) -> Result<Option<(usize, Vec<u8>)>, CommError> {
         self.forget_the_left()?;
         let comm = self.comm.get();
-        let (mut found, mut revoked, mut length) = (0, 0, 0);
+        let (mut found, mut length) = (0, 0);
         // SAFETY: all places outlive the calls; a status of zeros is a status.
         unsafe {
             let mut status: ffi::MPI_Status = std::mem::zeroed();
             let mut message = ffi::RSMPI_MESSAGE_NULL;
             let any = ffi::RSMPI_ANY_SOURCE;
+            // Another rank may have seen that one is lost, and waits for us: this says so too.
             self.done(ffi::MPI_Improbe(any, MESSAGE, comm, &mut found, &mut message, &mut status))?;
             if found == 0 {
-                // Another rank may have seen that one is lost, and waits for us.
-                (self.ulfm.is_revoked)(comm, &mut revoked);
-                return if revoked == 0 { Ok(None) } else { self.done(REVOKED).map(|()| None) };
+                return Ok(None);
             }
             self.done(ffi::MPI_Get_count(&status, ffi::RSMPI_UINT8_T, &mut length))?;
             let mut bytes = vec![0u8; length as usize];
@@ -356,6 +341,10 @@ impl Communicator for Survivors {
 
     fn bytes_sent_alone(&self) -> u64 {
         self.sent_alone.get()
+    }
+
+    fn outlives_ranks(&self) -> bool {
+        true
     }
 
     fn all_well(&self, well: bool) -> bool {
@@ -390,6 +379,3 @@ impl Communicator for Survivors {
         Err(CommError::Lost { reason: "ranks are lost faster than the others can gather".into() })
     }
 }
-
-/// A code that stands for any of ULFM's, which are no part of the standard's list.
-const REVOKED: c_int = ffi::MPI_ERR_OTHER as c_int;

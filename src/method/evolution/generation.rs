@@ -12,11 +12,22 @@ use std::time::Instant;
 
 use super::exchange::{Gathered, Report, exchange, exchange_texts};
 use super::play::Evaluated;
-use super::{EpisodeCap, EvolutionSettings, Rehearsal, Search, StepNorms};
+use super::{EpisodeCap, EvolutionSettings, Outcome, Rehearsal, Search, StepNorms};
 use crate::method::agreement;
 use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank};
 use crate::network::Architecture;
 use crate::policy::Statistics;
+
+/// What all ranks know of the members of a generation, before they step.
+#[derive(Clone)]
+struct Heard {
+    outcomes: Vec<Outcome>,
+    behaviours: Vec<f32>,
+    /// Observations of all members' episodes.
+    statistics: Statistics,
+    /// What the row says of them.
+    interval: Interval,
+}
 
 /// A search method at work.
 pub struct Evolution {
@@ -51,14 +62,13 @@ impl Evolution {
     pub fn set_statistics(&mut self, statistics: Statistics) {
         self.statistics = statistics;
     }
-}
 
-impl Method for Evolution {
-    fn advance(
-        &mut self,
+    /// The first two parts of a generation: what all ranks are told of its members. Collective.
+    fn hear(
+        &self,
         rank: &Rank<'_>,
         pulse: &mut dyn FnMut() -> Pulse,
-    ) -> Result<Interval, MethodError> {
+    ) -> Result<Heard, MethodError> {
         let began = Instant::now();
         let Evaluated { outcomes, behaviours, fault, mut busy } =
             self.evaluate(rank, self.groups(rank))?;
@@ -106,7 +116,7 @@ impl Method for Evolution {
         if any_warnings {
             interval.warnings = exchange_texts(rank.comm, &warnings.join("\n"))?;
         }
-        let communicate_seconds = began.elapsed().as_secs_f64();
+        interval.communicate_seconds = began.elapsed().as_secs_f64();
         if interval.faulted_members == outcomes.len() as u64 {
             return Err(MethodError::AllFaulted {
                 generation: self.generation + 1,
@@ -114,7 +124,19 @@ impl Method for Evolution {
                 reason: interval.fault_reasons.into_iter().next().unwrap_or_default(),
             });
         }
+        let interval = Interval { evaluate_seconds, idle_fraction, pulse, ..interval };
+        Ok(Heard { outcomes, behaviours, statistics, interval })
+    }
+}
 
+impl Method for Evolution {
+    fn advance(
+        &mut self,
+        rank: &Rank<'_>,
+        pulse: &mut dyn FnMut() -> Pulse,
+    ) -> Result<Interval, MethodError> {
+        let Heard { outcomes, behaviours, statistics, mut interval } =
+            rank.once(|| self.hear(rank, pulse))?;
         if self.search.wants_behaviours() {
             self.search.see(&behaviours);
         } else {
@@ -149,13 +171,11 @@ impl Method for Evolution {
             gradient_norm: gradient,
             parameter_norm: parameters,
             update_ratio: length.filter(|_| parameters > 0.0).map(|length| length / parameters),
-            evaluate_seconds: evaluate_seconds + step.second_look.seconds,
+            evaluate_seconds: interval.evaluate_seconds + step.second_look.seconds,
             lost_updates: tally.map(|tally| tally.lost),
             attempted_updates: tally.map(|tally| tally.attempted),
             update_seconds: step.update_seconds,
-            communicate_seconds: communicate_seconds + step.communicate_seconds,
-            idle_fraction,
-            pulse,
+            communicate_seconds: interval.communicate_seconds + step.communicate_seconds,
             ..interval
         })
     }

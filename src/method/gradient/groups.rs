@@ -169,7 +169,7 @@ mod tests {
                     normalize_observations: false,
                 };
                 let crew = Crew::new(1, &task, &plan, 0).map_err(|e| e.to_string())?;
-                let rank = Rank { comm, crew: &crew };
+                let rank = Rank::new(comm, &crew);
                 let mine = groups.iter().enumerate().map(|(number, group)| {
                     let here = (0..group.terms.len())
                         .filter(|term| group.terms[*term].contains(&comm.rank()));

@@ -48,7 +48,8 @@ impl Run<'_> {
         let began = Instant::now();
         let experiment = self.session.experiment;
         if let Some(data) = self.session.task.data() {
-            let errors = classify(&self.rank, &self.plan.architecture, method.theta(), data)?;
+            let judge = || classify(&self.rank, &self.plan.architecture, method.theta(), data);
+            let errors = self.rank.once(judge)?;
             self.clock.evaluating += began.elapsed();
             return Ok(Some(Judgement::Errors(errors)));
         }
@@ -61,7 +62,8 @@ impl Run<'_> {
         }
         let seeds = Seeds { seed: experiment.seed, purpose, generation: self.counters.generation };
         let episodes = experiment.evaluation.episodes;
-        let evaluation = evaluate(&self.rank, method.theta(), seeds, episodes, &|| {})?;
+        let judge = || evaluate(&self.rank, method.theta(), seeds, episodes, &|| {});
+        let evaluation = self.rank.once(judge)?;
         let finished = evaluation.map_or(0, |e| e.episodes);
         if finished < episodes {
             recorder.event(&format!(

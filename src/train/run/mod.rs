@@ -13,9 +13,10 @@ use self::trouble::Told;
 use super::clock::Clock;
 use super::descent::descent_cosine;
 use super::{Ending, Session, TrainError};
+use crate::comm::broadcast_vec;
 use crate::method::agreement::{self, fingerprint_of};
 use crate::method::{Method, MethodError, Pulse, Rank};
-use crate::record::{Checkpoint, Counters, Recorder, Row, hexadecimal};
+use crate::record::{Checkpoint, Counters, RecordError, Recorder, Row, hexadecimal};
 use crate::seed::Purpose;
 use crate::task::PolicyPlan;
 
@@ -104,6 +105,7 @@ impl<'a> Run<'a> {
         self.sent += self.rank.comm.bytes_sent() - sent;
         let interval = advanced.map_err(|error| self.with_hosts(error))?;
         let pulse = interval.pulse;
+        self.clock.put_forward(pulse.wall_seconds);
         if interval.is_partial {
             self.counters.wall_seconds = pulse.wall_seconds;
             return Ok(pulse);
@@ -202,10 +204,26 @@ impl<'a> Run<'a> {
             };
             let checkpoint =
                 Checkpoint { counters, method: state, reference: self.reference.clone() };
+            self.remember(Some(&checkpoint))?;
             recorder.checkpoint(&checkpoint)?;
+        } else {
+            self.remember(None)?;
         }
         self.clock.last_checkpoint = Instant::now();
         self.clock.checkpoint_took = began.elapsed();
+        Ok(())
+    }
+
+    /// Keeps rank 0's checkpoint in the memory of every rank, where any of them may be lost. Collective.
+    fn remember(&self, checkpoint: Option<&Checkpoint>) -> Result<(), TrainError> {
+        if !self.rank.comm.outlives_ranks() {
+            return Ok(());
+        }
+        let damaged =
+            |source| RecordError::Sealed { path: "a checkpoint on its way".into(), source };
+        let mut bytes = checkpoint.map_or(Ok(Vec::new()), Checkpoint::to_bytes).map_err(damaged)?;
+        broadcast_vec(self.rank.comm, &mut bytes)?;
+        self.session.memory.keep(Checkpoint::from_bytes(&bytes).map_err(damaged)?);
         Ok(())
     }
 }

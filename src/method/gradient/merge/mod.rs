@@ -91,7 +91,7 @@ mod tests {
                         normalize_observations: false,
                     };
                     let crew = Crew::new(1, &task, &plan, 0).map_err(|e| e.to_string())?;
-                    let rank = Rank { comm, crew: &crew };
+                    let rank = Rank::new(comm, &crew);
                     use crate::comm::Communicator;
                     let mine = (comm.rank()..workers).step_by(ranks).map(gradient).collect();
                     make(parameters).merge(&rank, workers, mine, &plain).map_err(|e| e.to_string())

@@ -302,7 +302,7 @@ mod tests {
         {
             let body = |comm: &crate::comm::InProcess| {
                 let crew = crew(threads);
-                let rank = Rank { comm, crew: &crew };
+                let rank = Rank::new(comm, &crew);
                 // A rank without workers computes nothing.
                 let team = if comm.rank() == 2 { 0 } else { team };
                 hand_out(&rank, pieces, team, &|number, _| Some(piece(number)))
@@ -325,7 +325,7 @@ mod tests {
         for slow in [0, 1] {
             let body = |comm: &crate::comm::InProcess| {
                 let crew = crew(1);
-                let rank = Rank { comm, crew: &crew };
+                let rank = Rank::new(comm, &crew);
                 let this = comm.rank();
                 let compute = |number: usize, called_off: &AtomicBool| {
                     while this == slow && !called_off.load(Ordering::Relaxed) {

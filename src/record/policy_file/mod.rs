@@ -1,14 +1,16 @@
 //! `policy.safetensors`: a policy that is usable without the rest of the run.
 
+mod description;
+
 use std::sync::Arc;
 
-use es_envs::{Image, Options, Spec};
-use serde::{Deserialize, Serialize};
+use es_envs::{Options, Spec};
 
+use self::description::{Description, is_single};
 use super::{Sealed, SealedError, reference};
-use crate::arithmetic::{Accumulate, Activation, Format, Formats, LnsAddition};
+use crate::arithmetic::Formats;
 use crate::dataset::Split;
-use crate::network::{Architecture, Convolution, Convolutions};
+use crate::network::Architecture;
 use crate::policy::{ActionRule, Policy, Statistics};
 use crate::task::PolicyPlan;
 
@@ -51,55 +53,6 @@ pub struct PolicyFile {
     pub evaluation_mean: f64,
 }
 
-/// The metadata entry `policy`.
-#[derive(Serialize, Deserialize)]
-struct Description {
-    env: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    split: Option<Split>,
-    #[serde(default)]
-    fresh: bool,
-    #[serde(default = "once", skip_serializing_if = "is_once")]
-    action_repeat: u32,
-    /// As TOML, because JSON has no infinity.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    options: String,
-    inputs: usize,
-    /// The shape of the images that convolutions see: height, width, channels.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    image: Option<[usize; 3]>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    convolutions: Vec<Convolution>,
-    hidden: Vec<usize>,
-    outputs: usize,
-    activation: Activation,
-    bias: bool,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    virtual_batch_norm: bool,
-    /// Inside matrix multiplies.
-    arithmetic: Format,
-    #[serde(default = "single")]
-    elsewhere: Format,
-    #[serde(default)]
-    lns_addition: LnsAddition,
-    #[serde(default)]
-    accumulate: Accumulate,
-    action_bins: Option<usize>,
-    normalize_observations: bool,
-    generation: u64,
-    evaluation_mean: f64,
-}
-
-/// Policies of the first version name one format, which was this one.
-fn single() -> Format {
-    Format::F32
-}
-
-/// Whether everything is in `f32`.
-fn is_single(formats: Formats) -> bool {
-    [formats.matmul, formats.elsewhere] == [Format::F32; 2]
-}
-
 /// A stored policy that does not fit what it is wanted for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the policy has {found}, expected {expected}")]
@@ -110,14 +63,6 @@ pub struct Unfit {
     pub expected: String,
 }
 
-fn once() -> u32 {
-    1
-}
-
-fn is_once(times: &u32) -> bool {
-    *times == 1
-}
-
 impl PolicyFile {
     /// The policy as a file.
     ///
@@ -125,41 +70,7 @@ impl PolicyFile {
     /// Never in practice.
     pub fn to_bytes(&self) -> Result<Vec<u8>, SealedError> {
         let mut sealed = Sealed::new(FORMAT);
-        let normalize_observations = self.statistics.are_kept();
-        let Architecture {
-            inputs,
-            convolutions,
-            hidden,
-            outputs,
-            activation,
-            bias,
-            virtual_batch_norm,
-            formats,
-        } = self.architecture.clone();
-        let image = convolutions.as_ref().map(Convolutions::image);
-        let description = Description {
-            env: self.env.clone(),
-            split: self.split,
-            fresh: self.fresh,
-            action_repeat: self.action_repeat,
-            options: toml::to_string(&self.options).unwrap_or_default(),
-            inputs,
-            image: image.map(|Image { height, width, channels }| [height, width, channels]),
-            convolutions: convolutions.map_or(Vec::new(), |all| all.layers().to_vec()),
-            hidden,
-            outputs,
-            activation,
-            bias,
-            virtual_batch_norm,
-            arithmetic: formats.matmul,
-            elsewhere: formats.elsewhere,
-            lns_addition: formats.lns_addition,
-            accumulate: formats.accumulate,
-            action_bins: self.action_bins,
-            normalize_observations,
-            generation: self.generation,
-            evaluation_mean: self.evaluation_mean,
-        };
+        let description = Description::of(self);
         let json = serde_json::to_string(&description)
             .map_err(|error| SealedError::Unreadable(error.to_string()))?;
         sealed.put_text("policy", json);
@@ -167,7 +78,7 @@ impl PolicyFile {
         for tensor in self.architecture.layout().tensors {
             sealed.put_f32(&tensor.name, &tensor.shape, self.theta[tensor.range].to_vec());
         }
-        if normalize_observations {
+        if description.normalize_observations {
             let filter = self.statistics.filter();
             sealed.put_f32("observation.mean", &[filter.mean.len()], filter.mean);
             sealed.put_f32("observation.scale", &[filter.scale.len()], filter.scale);
@@ -187,41 +98,9 @@ impl PolicyFile {
         let sealed = Sealed::from_bytes(bytes, FORMAT)?;
         let description: Description = serde_json::from_str(sealed.text("policy")?)
             .map_err(|_| SealedError::Entry("policy".to_owned()))?;
-        let options = description
-            .options
-            .parse()
-            .map_err(|_: toml::de::Error| SealedError::Entry("policy".to_owned()))?;
-        if !description.elsewhere.is_general() {
-            return Err(SealedError::Entry("policy".to_owned()));
-        }
-        let convolutions = match description.image {
-            None => None,
-            Some([height, width, channels]) => {
-                let image = Image { height, width, channels };
-                let convolutions = Convolutions::new(image, description.convolutions)
-                    .ok()
-                    .filter(|_| image.size() == description.inputs);
-                Some(convolutions.ok_or_else(|| SealedError::Entry("policy".to_owned()))?)
-            }
-        };
-        let architecture = Architecture {
-            inputs: description.inputs,
-            convolutions,
-            hidden: description.hidden,
-            outputs: description.outputs,
-            activation: description.activation,
-            bias: description.bias,
-            virtual_batch_norm: description.virtual_batch_norm,
-            formats: Formats {
-                matmul: description.arithmetic,
-                elsewhere: description.elsewhere,
-                lns_addition: description.lns_addition,
-                accumulate: description.accumulate,
-            },
-        };
-        if architecture.virtual_batch_norm && !is_single(architecture.formats) {
-            return Err(SealedError::Entry("policy".to_owned()));
-        }
+        let malformed = || SealedError::Entry("policy".to_owned());
+        let options = description.options.parse().map_err(|_: toml::de::Error| malformed())?;
+        let architecture = description.architecture().ok_or_else(malformed)?;
         // Its layout is made of these numbers, and its network takes memory by them: they must be those
         // of a network whose parameters are in the file.
         let weights =
@@ -315,7 +194,10 @@ impl PolicyFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arithmetic::{Activation, Format};
+    use crate::network::Convolutions;
     use crate::policy::EpisodeSums;
+    use es_envs::Image;
 
     fn example() -> PolicyFile {
         let architecture = Architecture {
