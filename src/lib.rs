@@ -32,7 +32,7 @@
 //! # The house
 //! | floor | modules | what lives there |
 //! | --- | --- | --- |
-//! | 0 | [`seed`], [`noise`], [`arithmetic`], [`simd`], [`comm`], [`dataset`], [`statistics`] | seeds, Gaussian noise, number formats, instruction sets, ranks, data sets, medians and intervals |
+//! | 0 | [`seed`], [`noise`], [`arithmetic`], [`simd`], [`comm`], [`dataset`], [`statistics`], [`activity`] | seeds, Gaussian noise, number formats, instruction sets, ranks, data sets, medians and intervals, how much was done |
 //! | 1 | [`network`], [`optimizer`] | layers over a flat parameter vector; steps |
 //! | 2 | [`policy`], [`task`], [`crew`], [`schedule`] | observation to action; episodes; a rank's threads; who plays what |
 //! | 3 | [`method`] | how a policy is optimised |
@@ -46,6 +46,7 @@
 
 #![deny(missing_docs)]
 
+pub mod activity;
 pub mod arithmetic;
 pub mod cli;
 pub mod comm;

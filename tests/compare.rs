@@ -120,7 +120,7 @@ fn curves_are_drawn_as_svg_and_as_png() {
 }
 
 #[test]
-fn errors_of_data_sets_are_percent_and_share_no_picture_with_returns() {
+fn errors_of_data_sets_are_percent_and_have_panels_of_their_own() {
     let place = small();
     let data = "[task]\ndataset = \"synthetic\"\n[policy]\nhidden = [8]\n[method]\n\
         name = \"synchronous\"\nbatch_size = 50\n[evaluation]\nevery_samples = 2000\n\
@@ -129,7 +129,8 @@ fn errors_of_data_sets_are_percent_and_share_no_picture_with_returns() {
     place.es_train(&["train", "data.toml", "--out", "data"]).exits_with(0);
     place.es_train(&["train", "small.toml", "--out", "run"]).exits_with(0);
     let both = ["compare", "data", "run", "--csv", "out.csv"];
-    place.es_train(&both).exits_with(0).prints(&["synthetic", " %", "samples", "env steps"]);
+    let words = ["synthetic", " %", "samples", "env steps", "rows to it", "generations to it"];
+    place.es_train(&both).exits_with(0).prints(&words);
     let row = &table(&place)[0];
     let error = place.run("data").summary()["final_error_rate"].as_f64();
     let error = error.or(place.run("data").summary()["final_test_error"].as_f64()).unwrap();
@@ -140,10 +141,13 @@ fn errors_of_data_sets_are_percent_and_share_no_picture_with_returns() {
     );
     place.es_train(&["compare", "data", "--plot", "out.svg"]).exits_with(0);
     assert!(std::fs::read_to_string(place.path("out.svg")).unwrap().contains("error in %"));
-    place
-        .es_train(&["compare", "data", "run", "--plot", "out.svg"])
-        .exits_with(2)
-        .says(&["no axis"]);
+    // Each task has a panel with axes of its own.
+    place.es_train(&["compare", "data", "run", "--plot", "out.svg"]).exits_with(0);
+    let svg = std::fs::read_to_string(place.path("out.svg")).unwrap();
+    for words in ["error in %", "mean return of evaluations", "CartPole-v1", "synthetic"] {
+        assert!(svg.contains(words), "no `{words}` in the picture");
+    }
+    assert_eq!(svg.matches("width=\"1200\"").count(), 2, "the picture and its ground");
     place.es_train(&["compare", "data", "--threshold", "5"]).exits_with(2).says(&["from 0 up to"]);
     place.es_train(&["compare", "data", "run", "--threshold", "0.5"]).exits_with(2);
 }
@@ -178,9 +182,42 @@ fn what_is_no_run_or_no_whole_one_is_named_with_what_to_do() {
     std::fs::remove_file(place.path("a2/summary.json")).unwrap();
     std::fs::remove_file(place.path("a2/progress.csv")).unwrap();
     compare("a2").exits_with(2).says(&["nothing to compare", "a2: left out, it has no row yet"]);
+    std::fs::write(place.path("a2/progress.csv"), "").unwrap();
+    compare("a2").exits_with(2).says(&["a2: left out, it has no row yet", "`es-train resume a2`"]);
     place.es_train(&["compare", "a2", "a3"]).exits_with(0).says(&["a2: left out"]);
     std::fs::write(place.path("a3/progress.csv"), "x,y\n").unwrap();
-    compare("a3").exits_with(1).says(&["a3/progress.csv", "first column"]);
+    compare("a3").exits_with(1).says(&["a3/progress.csv", "first column", "train the experiment"]);
+    // Of a finished run there is the summary.
+    for damage in [true, false] {
+        match damage {
+            true => std::fs::write(place.path("b1/progress.csv"), "").unwrap(),
+            false => std::fs::remove_file(place.path("b1/progress.csv")).unwrap(),
+        }
+        for command in [&["compare", "b1"][..], &["report", "b1", "--no-episodes"]] {
+            let outcome = place.es_train(command).exits_with(0);
+            outcome.says(&["b1: damaged", "missing or empty", "train it again"]);
+        }
+        let watched = place.es_train(&["watch", "b1"]).exits_with(0);
+        watched.prints(&["progress.csv is missing or empty"]);
+    }
+}
+
+#[test]
+fn what_the_last_evaluation_reached_alone_is_explained_and_nothing_else() {
+    // A finer grid of evaluations than one at the end would tell when it was reached.
+    let text = harness::SMALL.replace("every = 1\n", "every = 100\n");
+    let place = Place::new().with_file("late.toml", &text);
+    let train = ["train", "late.toml", "--out", "late", "--set", "stop.evaluation_return=5"];
+    place.es_train(&train).exits_with(0).says(&["solved"]);
+    let note = "reached: by a scheduled evaluation";
+    place.es_train(&["compare", "late"]).exits_with(0).prints(&["0 of 1", note]);
+    let missed = place.es_train(&["compare", "late", "--threshold", "500"]).exits_with(0);
+    assert!(!missed.stdout.contains(note), "{missed:?}");
+    let sweep =
+        "base = \"late.toml\"\nseeds = [1, 2]\n[grid]\n\"stop.evaluation_return\" = [5.0]\n";
+    std::fs::write(place.path("sweep.toml"), sweep).unwrap();
+    let swept = place.es_train(&["sweep", "sweep.toml", "--out", "swept", "-q"]).exits_with(0);
+    swept.says(&["0 of 2", note]);
 }
 
 #[test]

@@ -50,11 +50,83 @@ fn wrong_usage_exits_with_two() {
 #[test]
 fn a_place_where_no_run_can_be_written_is_named() {
     let place = small().with_file("file", "");
-    for out in ["file", "file/run", "/proc/run"] {
+    for out in ["file/run", "/proc/run"] {
         let outcome = place.es_train(&["train", "small.toml", "--out", out]);
         assert!(outcome.code == Some(1) || outcome.code == Some(2), "{outcome:?}");
         outcome.says(&[&format!("es-train: {out}: cannot make the directory: ")]);
     }
+    let train = place.es_train(&["train", "small.toml", "--out", "file"]);
+    train.exits_with(2).says(&["file: a file; a run needs a directory of its own"]);
+    let sweep = place.with_file("sweep.toml", "base = \"small.toml\"\nseeds = [1]\n");
+    let sweep = sweep.es_train(&["sweep", "sweep.toml", "--out", "file"]);
+    sweep.exits_with(2).says(&["file: a file; a sweep needs a directory"]);
+}
+
+#[test]
+fn a_run_and_a_sweep_do_not_share_a_directory() {
+    let place = trained().with_file("sweep.toml", "base = \"small.toml\"\nseeds = [1, 2]\n");
+    let before = place.run("run").text("progress.csv");
+    let sweep = place.es_train(&["sweep", "sweep.toml", "--out", "run"]);
+    sweep.exits_with(2).says(&["run: this directory holds a run", "--out"]);
+    let seeds = place.es_train(&["train", "small.toml", "--seeds", "2", "--out", "run"]);
+    seeds.exits_with(2).says(&["--out run: this directory holds a run", "--seeds"]);
+    assert_eq!(place.run("run").text("progress.csv"), before);
+    assert!(!place.path("run/seed1").exists() && !place.path("run/table.csv").exists());
+
+    place.es_train(&["sweep", "sweep.toml", "--out", "swept", "-q"]).exits_with(0);
+    for overwrite in [&[][..], &["--overwrite"]] {
+        let train = [&["train", "small.toml", "--out", "swept"], overwrite].concat();
+        let says = ["swept: this directory has 2 runs in it", "--out swept/another"];
+        place.es_train(&train).exits_with(2).says(&says);
+    }
+    assert!(!place.path("swept/experiment.toml").exists());
+    place.es_train(&["sweep", "sweep.toml", "--out", "swept"]).exits_with(0).says(&["2 of 2 runs"]);
+}
+
+#[test]
+fn a_file_with_another_environment_tells_of_the_threshold_that_it_keeps() {
+    let text = format!("{SMALL}evaluation_return = 475.0\n");
+    let place = Place::new().with_file("pole.toml", &text);
+    let train = |out: &str, more: &[&str]| {
+        let train = ["train", "pole.toml", "--env", "Acrobot-v1", "--out", out];
+        place.es_train(&[&train, more].concat()).exits_with(0)
+    };
+    let told = train("kept", &[]).says(&[
+        "note: pole.toml: stop.evaluation_return = 475 is for CartPole-v1, and stays; Acrobot-v1 counts \
+         as solved at -100: --set stop.evaluation_return=-100 ends there",
+    ]);
+    assert_eq!(told.stderr.matches("475 is for").count(), 1, "{told:?}");
+    let quiet = train("set", &["--set", "stop.evaluation_return=-100"]);
+    assert!(!quiet.stderr.contains("is for CartPole-v1"), "{quiet:?}");
+    let same = place.es_train(&["train", "pole.toml", "--env", "CartPole-v1", "--out", "same"]);
+    assert!(!same.exits_with(0).stderr.contains("is for"));
+    let check = place.es_train(&["check", "pole.toml", "--env", "Sphere-v0"]).exits_with(0);
+    check.says(&["475 is for CartPole-v1, and stays; Sphere-v0 counts as solved at"]);
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_file_or_a_seed_is_told_with_what_to_give() {
+    let place = trained();
+    let run = ["run: a run directory; `es-train resume run`", "run/experiment.toml"];
+    place.es_train(&["train", "run"]).exits_with(2).says(&run);
+    place.es_train(&["train", "."]).exits_with(2).says(&[".: a directory; expected a file"]);
+    let missing = ["missing.toml: no such file", "--env ID"];
+    place.es_train(&["check", "missing.toml"]).exits_with(2).says(&missing);
+    for seed in ["-1", "1.5", "many", "9223372036854775808"] {
+        let train = ["train", "small.toml", "--seed", seed];
+        place.es_train(&train).exits_with(2).says(&["from 0 to 9223372036854775807"]);
+    }
+}
+
+#[test]
+fn optimizers_of_single_precision_name_the_keys_that_stand_in_their_way() {
+    let sets = ["arithmetic.elsewhere=lns12.6", "optimizer.name=adam"];
+    let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", *set]).collect();
+    let check = [&["check", "--dataset", "synthetic"], &sets[..]].concat();
+    let says = ["optimizer.name = \"adam\"", "\"sgd\"", "arithmetic.elsewhere = \"f32\""];
+    small().es_train(&check).exits_with(2).says(&says);
+    let set = ["check", "--dataset", "synthetic", "--set", "ppo.horizon=5"];
+    small().es_train(&set).exits_with(0).says(&["--set ppo.horizon: [ppo] has no effect"]);
 }
 
 #[test]

@@ -266,7 +266,8 @@ fn what_does_not_fit_one_rank_is_refused_with_figures_and_trains_on_three() {
         let train = ["train", "split.toml", "--out", "run", "-q"];
         let allowed = format!("{limit}000 bytes");
         let refused = ["rank 0 of 1 would hold", "of activations", &allowed, "more ranks"];
-        place.es_train(&train).exits_with(1).says(&refused);
+        place.es_train(&train).exits_with(2).says(&refused);
+        assert!(!place.path("run").exists(), "a run that is refused leaves nothing behind");
         let train = ["train", "split.toml", "--out", "three", "-q", "--ranks", "3"];
         place.es_train(&train).exits_with(0);
         let idle = place.run("three").numbers("idle_fraction");
@@ -283,7 +284,7 @@ fn workers_on_one_rank_add_to_what_it_holds_and_more_ranks_take_it_away() {
     assert!(!check.stdout.contains("each of its workers"), "{}", check.stdout);
     let train = |ranks| ["train", "grid.toml", "--out", ranks, "-q", "--ranks", ranks];
     let refused = ["rank 0 of 1 would hold", "70000 bytes"];
-    place.es_train(&train("1")).exits_with(1).says(&refused);
+    place.es_train(&train("1")).exits_with(2).says(&refused);
     place.es_train(&train("6")).exits_with(0);
     let one = ["train", "grid.toml", "--out", "one", "-q", "--set", "method.workers=1"];
     place.es_train(&one).exits_with(0);

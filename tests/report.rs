@@ -46,8 +46,9 @@ fn a_page_has_curves_table_settings_episode_and_machine_and_loads_nothing() {
             "openai-es sigma=0.1 (2 seeds)",
             "<svg role=\"img\" aria-label=\"mean return of evaluations over environment steps",
             "threshold 20",
-            "<tr class=\"marked\"><th scope=\"row\"><code>method.sigma</code></th><td>0.1</td><td>0.2</td>",
-            "<code>method.population</code></th><td>8</td>",
+            "<tr class=\"marked\"><th scope=\"row\"><code>method.sigma</code></th>\
+             <td data-title=\"openai-es sigma=0.1\">0.1</td><td data-title=\"openai-es sigma=0.2\">0.2</td>",
+            "<code>method.population</code></th><td data-title=\"value\">8</td>",
             "src=\"data:image/png;base64,",
             "src=\"data:image/gif;base64,",
             "alt=\"Moments of an episode of CartPole-v1",
@@ -118,6 +119,7 @@ fn a_data_set_has_errors_and_shows_what_is_taken_for_what() {
     let place = Place::new().with_file("data.toml", data);
     place.es_train(&["train", "data.toml", "--out", "data", "-q"]).exits_with(0);
     let page = page(&place, &["data"]);
+    assert!(!page.contains("generations"), "a gradient method has none");
     has(&page, &["error in % over samples", "loss on training samples", "class=\"confusion\""]);
     // The table's mistakes are those of an evaluation of the same policy.
     let judged = place.es_train(&["evaluate", "data"]).exits_with(0).stdout;
@@ -126,6 +128,24 @@ fn a_data_set_has_errors_and_shows_what_is_taken_for_what() {
     let (wrong, samples): (f64, f64) = (wrong.parse().unwrap(), samples.parse().unwrap());
     let error = format!("test error {:.2} % of {samples}", 100.0 * wrong / samples);
     assert!(judged.contains(&error), "{error} is not in {judged}");
+}
+
+#[test]
+fn tasks_are_named_once_and_what_only_some_have_is_folded() {
+    let place = runs();
+    let train =
+        ["train", "--dataset", "synthetic", "--set", "stop.epochs=1", "--out", "data", "-q"];
+    place.es_train(&train).exits_with(0);
+    let page = page(&place, &["a1", "data", "b1", "--no-episodes"]);
+    has(&page, &["<title>es-train: CartPole-v1, synthetic</title>", "what only some have: "]);
+    let differs = page.split_once("what differs").unwrap().1.split_once("</table>").unwrap().0;
+    for key in ["method.name", "method.sigma", "policy.hidden"] {
+        assert!(differs.contains(&format!("<code>{key}</code>")), "{key} differs");
+    }
+    for key in ["method.population", "method.batch_size", "task.env"] {
+        assert!(!differs.contains(&format!("<code>{key}</code>")), "only some have {key}");
+        assert!(page.contains(&format!("<code>{key}</code>")), "{key} is on the page");
+    }
 }
 
 #[test]

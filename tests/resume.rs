@@ -355,7 +355,7 @@ fn a_table_that_lacks_rows_of_the_checkpoint_is_refused() {
     let shorter = whole.trim_end().rsplit_once('\n').unwrap().0;
     std::fs::write(run.path("progress.csv"), format!("{shorter}\n")).unwrap();
     let outcome = place.es_train(&["resume", "run"]).exits_with(1);
-    let expected = format!("the rows of {} generations, expected the {generation}", generation - 1);
+    let expected = format!("has {} rows, expected the {generation}", generation - 1);
     outcome.says(&["run/progress.csv", &expected]);
 }
 

@@ -35,6 +35,12 @@ def read(path):
         return list(csv.DictReader(file))
 
 
+def lower_edge(medians):
+    """Below it a median would press all the others together: it is written there instead."""
+    low, _, high = statistics.quantiles(medians, n=4)
+    return low - 10 * max(high - low, 1e-9)
+
+
 def main():
     table, evaluated, output = sys.argv[1:4]
     returns = defaultdict(list)
@@ -47,11 +53,16 @@ def main():
     tasks = list(dict.fromkeys(task for task, _, _ in returns))
     figure, axes = plt.subplots(len(tasks), 1, figsize=(10, 3.1 * len(tasks)), squeeze=False)
     for axis, task in zip(axes[:, 0], tasks):
+        edge = lower_edge([statistics.median(values) for key, values in returns.items() if key[0] == task])
+        beyond = []
         for way, (label, colour, shift) in enumerate(WAYS):
             places, medians, low, high = [], [], [], []
             for index, name in enumerate(FORMATS):
                 values = returns.get((task, way, name))
                 if not values:
+                    continue
+                if statistics.median(values) < edge:
+                    beyond.append((index + shift, statistics.median(values), colour))
                     continue
                 quarters = statistics.quantiles(values, n=4) if len(values) > 3 else [min(values), 0, max(values)]
                 places.append(index + shift)
@@ -60,6 +71,12 @@ def main():
                 high.append(max(0.0, quarters[2] - medians[-1]))
             if places:
                 axis.errorbar(places, medians, [low, high], fmt="o", color=colour, label=label, capsize=2, ms=5)
+        bottom = axis.get_ylim()[0]
+        for place, median, colour in beyond:
+            axis.plot(place, bottom, "v", color=colour, ms=7, clip_on=False)
+            axis.annotate(f"{median:,.0f}", (place, bottom), xytext=(0, 6), textcoords="offset points",
+                          ha="center", fontsize=8, color=colour)
+        axis.set_ylim(bottom=bottom)
         seeds = len(returns[task, 1, "f32"])
         axis.set_title(f"{task}: median and quartiles of {seeds} seeds", fontsize=10)
         axis.set_xticks(range(len(FORMATS)), FORMATS, rotation=30, ha="right")

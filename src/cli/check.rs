@@ -27,7 +27,8 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
     let ends = source.stop_at(task.spec().reward_threshold, &mut experiment);
     let plan = experiment.plan(&task)?;
     experiment.initial_policy(&plan)?;
-    for note in source.notes().iter().chain(&ends) {
+    let kept = source.threshold_of_another(task.spec().reward_threshold, &experiment);
+    for note in source.notes().iter().chain(&ends).chain(&kept) {
         eprintln!("es-train: note: {note}");
     }
     for warning in warnings {
@@ -91,7 +92,9 @@ fn of_samples(
 ) -> String {
     let architecture = &plan.policy.architecture;
     let vector = 4.0 * architecture.layout().parameters() as f64;
-    let updates = plan.most_updates.map_or("no count ends it".to_owned(), |n| n.to_string());
+    let updates = plan.most_updates.map_or("no count of updates ends it".to_owned(), |most| {
+        format!("at most {} until the end", plural(most as usize, "update"))
+    });
     let mut text = format!("# memory: {}B a process for the samples\n", quantity(bytes as f64));
     if let Some(Held { rank, worker, samples }) = keys.holds(experiment, learning) {
         let workers = learning.workers;
@@ -107,7 +110,7 @@ fn of_samples(
             plural(samples, "sample"),
         );
     }
-    text + &format!("# {} training samples, updates until the end: {updates}\n", plan.samples)
+    text + &format!("# {} training samples, {updates}\n", plan.samples)
 }
 
 /// What a gradient method keeps of an environment, and how its steps and updates go together.

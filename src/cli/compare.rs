@@ -4,6 +4,7 @@
 pub(super) mod chart;
 pub(super) mod curves;
 pub(super) mod groups;
+mod legend;
 pub(super) mod names;
 mod picture;
 pub(super) mod runs;
@@ -14,7 +15,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use self::groups::Group;
 use self::picture::Picture;
 use super::{Failure, print};
 use crate::record::write_atomically;
@@ -31,8 +31,8 @@ pub(super) struct CompareArguments {
     /// Write the table to this file, with all quartiles.
     #[arg(long, value_name = "FILE.csv")]
     csv: Option<PathBuf>,
-    /// Draw learning curves: a .svg or a .png. Of several seeds the median, and from quartile to
-    /// quartile a band.
+    /// Draw learning curves, a panel for each task: a .svg or a .png. Of several seeds the median, and
+    /// from quartile to quartile a band.
     #[arg(long, value_name = "FILE.svg|FILE.png")]
     plot: Option<PathBuf>,
 }
@@ -49,13 +49,6 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
     }
     let groups = groups::groups(runs, arguments.threshold);
     let labels = names::labels(&groups);
-    let several = || groups.iter().map(Group::has_errors);
-    if picture.is_some() && several().any(|errors| errors) && several().any(|errors| !errors) {
-        return Err(Failure::usage(
-            "--plot: some of these runs have returns and some have errors, which share no axis; \
-             draw them one after the other",
-        ));
-    }
     print(terminal::describe(&groups, &labels).trim_start_matches('\n'));
     if let Some(path) = &arguments.csv {
         write_atomically(path, &table_csv::bytes(&groups, &labels)?)?;

@@ -118,7 +118,7 @@ fn describe(policy: &PolicyFile, judged: &Judged) -> String {
     let formats = judged.plan.architecture.formats;
     match (judged.judgement, judged.task.data()) {
         (Judgement::Returns(result), _) => format!(
-            "{}, policy of generation {} in {formats}: mean return {} (std {}, min {}, max {}), \
+            "{}, policy of row {} in {formats}: mean return {} (std {}, min {}, max {}), \
              mean length {:.1}, {}\n",
             policy.env,
             policy.generation,

@@ -43,8 +43,8 @@ const INTERRUPTED: u8 = 3;
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 the run failed, 2 wrong usage or a wrong experiment file, 3 stopped by a
 signal after a checkpoint: `es-train resume` goes on. SIGINT, SIGTERM, SIGUSR1 and a file named
-`stop` in the run directory stop a run after the generation at work, and on a data set within 100
-updates. A second SIGINT or SIGTERM ends it at once, without a checkpoint.";
+`stop` in the run directory stop a run after the generation or PPO's iteration at work, and on a
+data set within 100 updates. A second SIGINT or SIGTERM ends it at once, without a checkpoint.";
 
 /// Train reinforcement-learning policies with evolution strategies, and networks on data sets, in
 /// single precision or narrower.
@@ -116,7 +116,7 @@ struct ExperimentArguments {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     assignments: Vec<String>,
     /// The seed.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seed, allow_negative_numbers = true)]
     seed: Option<u64>,
 }
 
@@ -198,6 +198,12 @@ impl EnvironmentArguments {
 /// machine down with it.
 const MOST: usize = 1024;
 
+/// A seed, of a size that TOML has numbers for.
+fn seed(text: &str) -> Result<u64, String> {
+    let seed = text.parse::<i64>().ok().and_then(|seed| u64::try_from(seed).ok());
+    seed.ok_or_else(|| format!("expected a whole number from 0 to {}", i64::MAX))
+}
+
 fn positive(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=MOST).contains(number));
     number.ok_or_else(|| format!("expected a whole number from 1 to {MOST}"))
@@ -243,8 +249,9 @@ impl From<anyhow::Error> for Failure {
 
 impl From<crate::record::RecordError> for Failure {
     fn from(error: crate::record::RecordError) -> Self {
-        use crate::record::RecordError::{Locked, Occupied};
-        let code = if matches!(error, Occupied(_) | Locked(_)) { USAGE } else { FAILED };
+        use crate::record::RecordError::{Locked, NoDirectory, Occupied};
+        let is_usage = matches!(error, Occupied(_) | Locked(_) | NoDirectory(_));
+        let code = if is_usage { USAGE } else { FAILED };
         Failure { code, message: error.to_string() }
     }
 }
@@ -265,6 +272,9 @@ impl From<TrainError> for Failure {
         match error {
             TrainError::Experiment(error) => error.into(),
             TrainError::Record(error) => error.into(),
+            TrainError::Method(error @ crate::method::MethodError::Memory { .. }) => {
+                Failure::usage(error.to_string())
+            }
             error => Failure::failed(error.to_string()),
         }
     }

@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::record::{duration, quantity};
+use crate::record::{SignOfLife, duration, quantity};
 
 /// Silence of a log between two lines.
 const SILENCE: Duration = Duration::from_secs(30);
+
+/// Between two movements on a terminal.
+const TICK: Duration = Duration::from_millis(250);
 
 /// The progress of a command, on standard error.
 pub(super) struct Progress {
@@ -26,6 +29,8 @@ pub(super) struct Progress {
     began: Instant,
     last_line: Mutex<Instant>,
     quiet: bool,
+    /// In a log, while nothing gets done.
+    sign_of_life: Option<SignOfLife>,
 }
 
 impl Progress {
@@ -35,8 +40,9 @@ impl Progress {
         let now = Instant::now();
         Progress {
             bar: show.then(|| {
-                let template = format!("{{bar:30}} {{pos}} of {{len}} {noun}{{msg}}");
+                let template = format!("{{spinner}} {{bar:30}} {{pos}} of {{len}} {noun}{{msg}}");
                 let bar = ProgressBar::new(total);
+                bar.enable_steady_tick(TICK);
                 match ProgressStyle::with_template(&template) {
                     Ok(style) => bar.with_style(style),
                     Err(_) => bar,
@@ -49,6 +55,8 @@ impl Progress {
             began: now,
             last_line: Mutex::new(now),
             quiet,
+            sign_of_life: (!quiet && !show)
+                .then(|| SignOfLife::new(SILENCE, false, |line| eprintln!("{line}"))),
         }
     }
 
@@ -57,6 +65,9 @@ impl Progress {
         let counter = if worked { &self.done } else { &self.before };
         counter.fetch_add(1, Ordering::Relaxed);
         let all = self.all();
+        if let Some(sign) = &self.sign_of_life {
+            sign.row(format!("{all} of {} {}", self.total, self.noun), SILENCE);
+        }
         match &self.bar {
             Some(bar) => {
                 bar.set_message(self.pace());

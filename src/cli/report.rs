@@ -95,9 +95,7 @@ impl Part {
 
 /// The whole page.
 fn page(parts: &[Part], notes: &[String], arguments: &ReportArguments) -> Result<String, Failure> {
-    let mut tasks: Vec<&str> = parts.iter().map(|part| part.group.task()).collect();
-    tasks.dedup();
-    let title = escape(&format!("es-train: {}", tasks.join(", ")));
+    let title = escape(&title(parts));
     let runs: usize = parts.iter().map(|part| part.group.runs.len()).sum();
     let about = format!(
         "{} of {}, as es-train {} found them.",
@@ -125,6 +123,29 @@ fn page(parts: &[Part], notes: &[String], arguments: &ReportArguments) -> Result
     Ok(html::document(&title, &body))
 }
 
+/// Tasks that the title names; of more only the number is told.
+const MOST_TASKS: usize = 4;
+
+/// The tasks of a page, each once.
+fn tasks(parts: &[Part]) -> Vec<&str> {
+    let mut tasks = Vec::new();
+    for part in parts {
+        if !tasks.contains(&part.group.task()) {
+            tasks.push(part.group.task());
+        }
+    }
+    tasks
+}
+
+fn title(parts: &[Part]) -> String {
+    let tasks = tasks(parts);
+    let named = tasks[..tasks.len().min(MOST_TASKS)].join(", ");
+    match tasks.len().checked_sub(MOST_TASKS).filter(|&more| more > 0) {
+        Some(more) => format!("es-train: {named} and {more} more"),
+        None => format!("es-train: {named}"),
+    }
+}
+
 /// The table of `es-train compare`, returns before errors.
 fn results(parts: &[Part]) -> String {
     let mut text = String::new();
@@ -134,7 +155,8 @@ fn results(parts: &[Part]) -> String {
         if of_kind.is_empty() {
             continue;
         }
-        let titles = terminal::titles(errors);
+        let rows = groups::rows(of_kind.iter().map(|part| &part.group));
+        let titles = terminal::titles(errors, rows);
         let head: Vec<&str> =
             std::iter::once("experiment").chain(titles.iter().map(|title| &**title)).collect();
         let row = |part: &&Part| {
@@ -142,6 +164,9 @@ fn results(parts: &[Part]) -> String {
             std::iter::once(escape(&part.label)).chain(cells).collect()
         };
         text += &html::table(&head, &of_kind.iter().map(row).collect::<Vec<Vec<String>>>());
+    }
+    if parts.iter().any(|part| part.group.reached_at_the_end()) {
+        text += &format!("<p>{}.</p>", terminal::REACHED_AT_THE_END);
     }
     if parts.iter().any(|part| part.group.runs.len() > 1) {
         text += "<p>Of several seeds: median (quartiles); the way to a threshold over the runs that \

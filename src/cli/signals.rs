@@ -54,7 +54,7 @@ impl Signals {
         std::thread::spawn(move || {
             if signals.forever().next().is_some() {
                 eprintln!(
-                    "stopping after the generation at work; a second Ctrl-C or SIGTERM ends at \
+                    "stopping after the generation, iteration or updates at work; a second Ctrl-C or SIGTERM ends at \
                      once, without a checkpoint"
                 );
             }

@@ -54,6 +54,7 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     let out = arguments.out.clone().unwrap_or_else(|| {
         Path::new("results").join(arguments.file.file_stem().unwrap_or_default())
     });
+    check_place(&out)?;
     let cores = default_threads(&Solo);
     let jobs = arguments.jobs.unwrap_or(cores).min(cells.len());
     let place = PlaceArguments {
@@ -138,6 +139,23 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     })
 }
 
+/// Refuses a place that belongs to something else.
+fn check_place(out: &Path) -> Result<(), Failure> {
+    let shown = out.display();
+    if RunDirectory::holds_run(out) {
+        return Err(Failure::usage(format!(
+            "{shown}: this directory holds a run (experiment.toml), and a sweep makes directories \
+             for its runs in its own; name another with --out"
+        )));
+    }
+    if out.exists() && !out.is_dir() {
+        return Err(Failure::usage(format!(
+            "{shown}: a file; a sweep needs a directory, name another with --out"
+        )));
+    }
+    Ok(())
+}
+
 /// The names of the runs of a sweep file with this text; none if it is refused.
 pub(super) fn names(path: &Path, text: &str) -> Option<Vec<String>> {
     // Tools that are nowhere: what is only named starts no process.
@@ -190,7 +208,11 @@ fn run_cell(
         }
     };
     match code {
-        0 => Ok(RunDirectory::summary(&path).map_or("finished".to_owned(), |s| outcome(&s))),
+        0 => {
+            let row = cell.experiment.method.row();
+            let summary = RunDirectory::summary(&path);
+            Ok(summary.map_or("finished".to_owned(), |summary| outcome(&summary, row)))
+        }
         INTERRUPTED => Ok("stopped; the same command goes on with it".to_owned()),
         code => Err(Failure { code, message: format!("ended with exit code {code}") }),
     }
@@ -201,7 +223,7 @@ fn left(progress: &Progress) -> String {
     progress.left().map_or(String::new(), |left| format!("; {} to the end", duration(left)))
 }
 
-fn outcome(summary: &Summary) -> String {
+fn outcome(summary: &Summary, row: &str) -> String {
     let verdict = match summary.solved {
         Some(true) => "solved",
         Some(false) => "not solved",
@@ -214,7 +236,7 @@ fn outcome(summary: &Summary) -> String {
     let mean = summary.final_evaluation_mean.map_or("none".to_owned(), figure);
     format!(
         "{verdict}, mean return {mean}, {}, {:.2} s",
-        plural(summary.generations as usize, "generation"),
+        plural(summary.generations as usize, row),
         summary.wall_seconds
     )
 }

@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &TrainArguments) -> ExitCode {
     };
     job::on_all_ranks(&arguments.place, |comm| {
         for offset in 0..arguments.seeds.unwrap_or(1) as u64 {
-            let prepare = || prepare(arguments, offset);
+            let prepare = || prepare(arguments, offset, comm.size());
             let code = run_on(comm, &arguments.place, &signals, prepare)?;
             if code != 0 {
                 return Ok(code);
@@ -95,7 +95,11 @@ pub(super) struct Prepared {
     pub mark: Option<u64>,
 }
 
-fn prepare(arguments: &TrainArguments, offset: u64) -> Result<Option<Prepared>, Failure> {
+fn prepare(
+    arguments: &TrainArguments,
+    offset: u64,
+    ranks: usize,
+) -> Result<Option<Prepared>, Failure> {
     let mut source = arguments.experiment.source()?;
     if let Some(policy) = &arguments.init_from {
         let path = std::path::absolute(policy)
@@ -117,12 +121,15 @@ fn prepare(arguments: &TrainArguments, offset: u64) -> Result<Option<Prepared>, 
     let task = arguments.place.tools.task(&experiment)?;
     let mut notes = source.notes().to_vec();
     notes.extend(source.stop_at(task.spec().reward_threshold, &mut experiment));
+    notes.extend(source.threshold_of_another(task.spec().reward_threshold, &experiment));
     let plan = experiment.plan(&task)?;
+    experiment.check_memory(&plan, ranks).map_err(TrainError::from)?;
     let initial = experiment.initial_policy(&plan)?.map(|(_, bytes)| bytes);
     if initial.is_some() {
         experiment.policy.initial_from = Some(RunDirectory::INITIAL.to_owned());
     }
     let path = run_path(arguments, source.name(), &experiment);
+    check_place(arguments, &path)?;
     let directory = RunDirectory::create(&path, &experiment.to_toml(), arguments.overwrite)?;
     if let Some(bytes) = &initial {
         directory.keep_initial(bytes)?;
@@ -138,6 +145,30 @@ fn prepare(arguments: &TrainArguments, offset: u64) -> Result<Option<Prepared>, 
         announce: true,
         mark: None,
     }))
+}
+
+/// Refuses a directory that belongs to several runs, or one for several runs that belongs to one.
+fn check_place(arguments: &TrainArguments, path: &Path) -> Result<(), Failure> {
+    if let (Some(out), Some(_)) = (&arguments.out, arguments.seeds)
+        && RunDirectory::holds_run(out)
+    {
+        return Err(Failure::usage(format!(
+            "--out {}: this directory holds a run, and --seeds makes a directory in it for each \
+             seed; name another",
+            out.display()
+        )));
+    }
+    let below = RunDirectory::runs_below(path);
+    if below > 0 && !RunDirectory::holds_run(path) {
+        return Err(Failure::usage(format!(
+            "{}: this directory has {} in it, as that of a sweep; a run needs one of its own, such \
+             as --out {}",
+            path.display(),
+            plural(below, "run"),
+            path.join("another").display()
+        )));
+    }
+    Ok(())
 }
 
 fn run_path(arguments: &TrainArguments, name: &str, experiment: &Experiment) -> PathBuf {
@@ -316,7 +347,8 @@ fn run_once(
                 RunDirectory::note(&path, &format!("stopped in row {}", generation + 1));
                 let _ = std::fs::remove_file(&stop_file);
                 eprintln!(
-                    "stopped after generation {generation}; go on with: es-train resume {}",
+                    "stopped after {} {generation}; go on with: es-train resume {}",
+                    shared.experiment.method.row(),
                     path.display()
                 );
             }

@@ -2,6 +2,7 @@
 
 mod bars;
 mod charts;
+mod fit;
 mod lock;
 mod pace;
 mod screen;
@@ -15,6 +16,7 @@ use anyhow::Context;
 use clap::Args;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyModifiers};
+use ratatui::layout::Size;
 
 use self::state::Watched;
 use super::signals::Signals;
@@ -65,7 +67,9 @@ pub(super) fn run(arguments: &WatchArguments) -> Result<u8, Failure> {
         result?;
     }
     // What stays when the screen is gone.
-    print(&screen::plain(&watched));
+    let terminal = std::io::stdout().is_terminal().then(ratatui::crossterm::terminal::size);
+    let terminal = terminal.and_then(Result::ok).map(Size::from);
+    print(&screen::plain(&watched, terminal));
     Ok(0)
 }
 

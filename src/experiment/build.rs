@@ -113,8 +113,12 @@ impl Experiment {
                     }
                     None => validate::check_batch(learning.batch_size, samples)?,
                 }
-                if learning.workers > 1 {
-                    scale += &format!(" shared by {} workers", learning.workers);
+                let has_own =
+                    self.method.gradient().is_some_and(|(_, keys)| keys.has_own_batches());
+                match learning.workers {
+                    1 => {}
+                    workers if has_own => scale += &format!(" for each of {workers} workers"),
+                    workers => scale += &format!(" shared by {workers} workers"),
                 }
                 (0, 0, scale)
             }
@@ -131,6 +135,17 @@ impl Experiment {
             samples,
             most_updates,
         })
+    }
+
+    /// Refuses a run on so many ranks before anything is made for it.
+    ///
+    /// # Errors
+    /// If a rank would hold more than the experiment allows.
+    pub fn check_memory(&self, plan: &Plan, ranks: usize) -> Result<(), MethodError> {
+        match self.method.gradient() {
+            Some((learning, keys)) => keys.check_memory(self, learning, plan, ranks),
+            None => Ok(()),
+        }
     }
 
     /// The layers of filters, which need an environment that shows images.
@@ -196,6 +211,7 @@ impl Experiment {
         match (&self.method, task.data()) {
             (MethodSection::Gradient { learning, ppo, .. }, data) => {
                 let (_, keys) = self.method.gradient().expect("it is a gradient method");
+                keys.check_memory(self, learning, plan, rank.comm.size())?;
                 if ppo.is_some() == data.is_some() {
                     return Err(MethodError::Mismatch {
                         what: "task".into(),

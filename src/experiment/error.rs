@@ -1,16 +1,37 @@
 //! What can be wrong with an experiment.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use es_envs::EnvError;
 
 use crate::dataset::DataSetError;
 
+/// Why a file cannot be read, and what to give instead.
+fn unread(path: &Path, source: &std::io::Error) -> String {
+    let shown = path.display();
+    if path.is_dir() && path.join("experiment.toml").exists() {
+        return format!(
+            "{shown}: a run directory; `es-train resume {shown}` goes on with it, and \
+             {shown}/experiment.toml is its experiment"
+        );
+    }
+    if path.is_dir() {
+        return format!("{shown}: a directory; expected a file, such as experiment.toml");
+    }
+    match source.kind() {
+        std::io::ErrorKind::NotFound => format!(
+            "{shown}: no such file; expected one that ends in .toml, or --env ID or --dataset NAME \
+             instead of one"
+        ),
+        _ => format!("{shown}: {source}"),
+    }
+}
+
 /// Why an experiment cannot be run as it is. All of these are wrong usage: exit code 2.
 #[derive(Debug, thiserror::Error)]
 pub enum ExperimentError {
     /// The file cannot be read.
-    #[error("{path}: {source}")]
+    #[error("{}", unread(path, source))]
     Read {
         /// The file.
         path: PathBuf,

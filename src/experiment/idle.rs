@@ -118,6 +118,16 @@ impl Source {
 
     /// The warning of a table that does not matter, which belongs to the methods `owners`.
     pub(super) fn unused(&self, section: &str, owners: &[&str]) -> String {
+        let owners = match owners {
+            [] => String::new(),
+            owners => format!(", which belongs to {}", listed(owners)),
+        };
+        let name = self.method_name();
+        format!("{}: {name} does not use [{section}]{owners}", listed(&self.places(section)))
+    }
+
+    /// Where the keys of a table were written: flags, and the file if some are in it.
+    pub(super) fn places(&self, section: &str) -> Vec<String> {
         let keys = self.table.get(section).and_then(Value::as_table);
         let paths: Vec<String> =
             keys.into_iter().flat_map(Table::keys).map(|key| format!("{section}.{key}")).collect();
@@ -129,12 +139,7 @@ impl Source {
             places.retain(|place| !is_of_file(place));
             places.push(self.origin.clone());
         }
-        let owners = match owners {
-            [] => String::new(),
-            owners => format!(", which belongs to {}", listed(owners)),
-        };
-        let name = self.method_name();
-        format!("{}: {name} does not use [{section}]{owners}", listed(&places))
+        places
     }
 }
 

@@ -3,6 +3,7 @@
 use toml::{Table, Value};
 
 use super::keys::{NOT_EVERYBODYS, exists};
+use super::listed;
 use super::nearest::nearest;
 use super::{
     CheckpointSection, EvaluationSection, Experiment, ExperimentError, GaTable, MethodSection,
@@ -124,8 +125,8 @@ impl Source {
                 }
             }
             if section == "ppo" && MethodSection::uses(&name, section) && self.is_of_data() {
-                let origin = &self.origin;
-                warnings.push(format!("{origin}: [ppo] has no effect: the task is a data set"));
+                let places = listed(&self.places(section));
+                warnings.push(format!("{places}: [ppo] has no effect: the task is a data set"));
             }
             match value {
                 Value::Table(table) => {

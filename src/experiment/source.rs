@@ -30,6 +30,8 @@ pub struct Source {
     has_default_stop: bool,
     /// What was decided for the user on the way.
     notes: Vec<String>,
+    /// The environment of the file, if a flag has named another.
+    env_of_file: Option<String>,
 }
 
 /// Steps after which a run ends for which nobody has said anything else.
@@ -124,6 +126,7 @@ impl Source {
             is_moved: false,
             has_default_stop: false,
             notes: Vec::new(),
+            env_of_file: None,
         })
     }
 
@@ -147,6 +150,27 @@ impl Source {
              {DEFAULT_STEPS} steps: --set stop.KEY=VALUE replaces both",
             experiment.task.env
         ))
+    }
+
+    /// What to tell the user of a threshold that the file has for its own environment, where a flag has
+    /// named another, which counts as solved at `threshold`.
+    pub fn threshold_of_another(
+        &self,
+        threshold: Option<f64>,
+        experiment: &Experiment,
+    ) -> Option<String> {
+        let (env, key) = (&experiment.task.env, "stop.evaluation_return");
+        let of_file = self.env_of_file.as_ref().filter(|of_file| *of_file != env)?;
+        let kept = experiment
+            .stop
+            .evaluation_return
+            .filter(|_| self.laid_over.iter().all(|(known, _)| known != key))?;
+        let advice = match threshold.filter(|at| at.is_finite()) {
+            Some(at) if at == kept => return None,
+            Some(at) => format!("{env} counts as solved at {at}: --set {key}={at} ends there"),
+            None => format!("{env} lists none: --set {key}=RETURN sets another"),
+        };
+        Some(format!("{}: {key} = {kept} is for {of_file}, and stays; {advice}", self.origin))
     }
 
     /// Lays one `KEY=VALUE` over the file. The value is TOML; what is not TOML is a string.
@@ -196,6 +220,11 @@ impl Source {
         }
         if key == "method.name" {
             self.leave_method(&value);
+        }
+        if key == "task.env" && self.env_of_file.is_none() {
+            let task = self.table.get("task").and_then(Value::as_table);
+            let env = task.and_then(|task| task.get("env")).and_then(Value::as_str);
+            self.env_of_file = env.map(str::to_owned);
         }
         if key.starts_with("stop.") && std::mem::take(&mut self.has_default_stop) {
             self.table.remove("stop");

@@ -6,11 +6,17 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::sign_of_life::SignOfLife;
 use super::{Judgement, RecordError, Recorder, Row, RunInfo, Summary};
 use crate::method::Interval;
 
 /// Longest silence of a log.
 const SILENCE: Duration = Duration::from_secs(30);
+
+/// On a terminal, time without a row after which it is said what is at work, and between two
+/// movements.
+const PATIENCE: Duration = Duration::from_secs(2);
+const TICK: Duration = Duration::from_millis(250);
 
 /// Lines in the time that a run has taken so far, at most, so that the log of a run with many quick
 /// evaluations can still be read.
@@ -30,6 +36,7 @@ pub struct Console {
     /// Seconds a generation, smoothed likewise.
     pace: f64,
     evaluation: Option<Judgement>,
+    sign_of_life: Option<SignOfLife>,
 }
 
 impl Default for Console {
@@ -57,6 +64,7 @@ impl Console {
             rate: 0.0,
             pace: 0.0,
             evaluation: None,
+            sign_of_life: None,
         }
     }
 
@@ -164,24 +172,38 @@ impl Console {
 impl Recorder for Console {
     fn start(&mut self, run: &RunInfo) -> Result<(), RecordError> {
         let mut line = format!(
-            "{} on {}: {} parameters, {}, {} x {}",
+            "{} on {}: {}, {}, {} x {}",
             run.method,
             run.env,
-            run.parameters,
+            parameters(run),
             run.scale,
             plural(run.ranks, "rank"),
             plural(run.threads, "thread"),
         );
         if let Some(generation) = run.resumed_at {
-            line += &format!(", going on after generation {generation}");
+            line += &format!(", going on after {} {generation}", run.row);
         }
         self.run = Some(run.clone());
         self.say(&line);
+        self.sign_of_life = Some(match &self.bar {
+            None => SignOfLife::new(SILENCE, false, |line| {
+                drop(writeln!(std::io::stderr(), "{line}"));
+            }),
+            Some(bar) => {
+                bar.enable_steady_tick(TICK);
+                let bar = bar.clone();
+                SignOfLife::new(PATIENCE, true, move |line| bar.set_message(line.to_owned()))
+            }
+        });
         Ok(())
     }
 
     fn row(&mut self, row: &Row) -> Result<(), RecordError> {
         self.measure(row);
+        if let (Some(sign), Some(run)) = (&self.sign_of_life, &self.run) {
+            let first = if self.bar.is_some() { PATIENCE } else { SILENCE };
+            sign.row(format!("{} {}", run.row, row.generation), first);
+        }
         if let Some(evaluation) = row.evaluation {
             self.evaluation = Some(evaluation);
         }
@@ -213,6 +235,7 @@ impl Recorder for Console {
     }
 
     fn finish(&mut self, summary: &Summary) -> Result<(), RecordError> {
+        self.sign_of_life = None;
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
@@ -246,7 +269,7 @@ impl Recorder for Console {
             run.env,
             summary.final_evaluation_mean.map_or("none".into(), figure),
             threshold.unwrap_or_default(),
-            plural(summary.generations as usize, "generation"),
+            plural(summary.generations as usize, run.row),
             quantity(summary.env_steps as f64),
             duration(summary.wall_seconds),
             summary.stop_reason,
@@ -264,6 +287,16 @@ const THOUSANDTHS: u64 = 1000;
 /// Time between two lines at least, after a run has taken `elapsed`.
 fn shortest_silence(elapsed: Duration) -> Duration {
     (elapsed / LINES).min(SILENCE)
+}
+
+/// How many parameters there are, and of what.
+fn parameters(run: &RunInfo) -> String {
+    match run.value_parameters {
+        0 => format!("{} parameters", run.parameters),
+        of_value => {
+            format!("{} parameters of the policy and {of_value} of the value", run.parameters)
+        }
+    }
 }
 
 /// What the rate counts: environment steps, or samples.

@@ -64,7 +64,8 @@ pub(crate) fn read_progress(text: &str) -> Result<Progress, String> {
     let mut lines = text.split_inclusive('\n').map_while(|line| line.strip_suffix('\n'));
     let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
     if header[0] != "generation" {
-        return Err("its first column is not generation, as that of progress.csv is".into());
+        return Err("its first column is not generation, as that of progress.csv is: it is another table; put \
+                         the run's own back, or train the experiment.toml beside it again".into());
     }
     let mut progress = Progress { is_torn: !text.ends_with('\n'), ..Progress::default() };
     for (number, line) in lines.enumerate() {

@@ -20,6 +20,7 @@ mod row;
 mod rows;
 mod run_directory;
 mod sealed;
+mod sign_of_life;
 mod staleness_csv;
 mod summary;
 mod tensorboard;
@@ -42,6 +43,7 @@ pub use row::{COLUMNS, Classification, Evaluation, Judgement, MEASURED, Row};
 pub use rows::{Follow, Rows};
 pub use run_directory::{Found, RunDirectory};
 pub use sealed::{Sealed, SealedError};
+pub(crate) use sign_of_life::SignOfLife;
 pub use staleness_csv::staleness_csv;
 pub use summary::{StopReason, Summary};
 pub use tensorboard::TensorBoard;
@@ -95,6 +97,9 @@ pub enum RecordError {
          would find what it writes. If it was moved, `es-train resume` goes on from where it is"
     )]
     Vanished(PathBuf),
+    /// What should be a directory is none.
+    #[error("{0}: a file; a run needs a directory of its own, name another with --out")]
+    NoDirectory(PathBuf),
     /// The directory holds a run already.
     #[error(
         "{0}: this directory holds a run; `es-train resume` goes on with it, --overwrite starts \
@@ -119,6 +124,10 @@ pub struct RunInfo {
     pub method: String,
     /// P.
     pub parameters: usize,
+    /// Those of the value, which gradient methods learn beside the policy on environments; else 0.
+    pub value_parameters: usize,
+    /// What a row is called: `generation`, or `row`.
+    pub row: &'static str,
     /// How much is looked at together, such as `population 256`.
     pub scale: String,
     /// R.
@@ -127,7 +136,7 @@ pub struct RunInfo {
     pub threads: usize,
     /// The mean return, or the error, at which the run stops, if any.
     pub threshold: Option<f64>,
-    /// Generations done before, if the run goes on from a checkpoint.
+    /// Rows done before, if the run goes on from a checkpoint.
     pub resumed_at: Option<u64>,
     /// Fields of the `stop` table, for the time that is left.
     pub limits: Limits,

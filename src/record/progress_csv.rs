@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::{COLUMNS, RecordError, Row, write_atomically};
+use super::{COLUMNS, RecordError, Row, plural, write_atomically};
 
 /// The table of a run, open for appending.
 pub struct ProgressCsv {
@@ -35,7 +35,9 @@ impl ProgressCsv {
         let table = |reason: String| RecordError::Table { path: path.to_owned(), reason };
         let mut kept = line(COLUMNS)?;
         if !text.starts_with(&kept) {
-            return Err(table("its header is not that of this version's progress.csv".into()));
+            return Err(table("its header is not that of this version's progress.csv; put the run's own back, or \
+                        train its experiment.toml again"
+                .into()));
         }
         let mut rows = 0;
         for row in text[kept.len()..].split_inclusive(|&byte| byte == b'\n') {
@@ -53,8 +55,9 @@ impl ProgressCsv {
         }
         if rows != generation {
             return Err(table(format!(
-                "has the rows of {rows} generations, expected the {generation} that the \
-                 checkpoint has seen"
+                "has {}, expected the {generation} that the checkpoint has seen; put the run's own \
+                 progress.csv back, or train its experiment.toml again",
+                plural(rows as usize, "row")
             )));
         }
         if kept.len() != text.len() {
@@ -141,6 +144,6 @@ mod tests {
     fn a_table_that_lacks_rows_is_refused_with_both_numbers() {
         let (_directory, path) = table(2);
         let error = ProgressCsv::reopen(&path, 4).err().unwrap().to_string();
-        assert!(error.contains("rows of 2 generations, expected the 4"), "{error}");
+        assert!(error.contains("has 2 rows, expected the 4"), "{error}");
     }
 }

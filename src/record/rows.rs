@@ -122,7 +122,8 @@ impl Follow {
             if self.rows.header.is_empty() {
                 if cells[0] != "generation" {
                     let reason =
-                        "its first column is not generation, as that of progress.csv is".to_owned();
+                        "its first column is not generation, as that of progress.csv is: it is another table; put \
+                         the run's own back, or train the experiment.toml beside it again".to_owned();
                     return Err(RecordError::Table { path: self.path.clone(), reason });
                 }
                 self.rows.header = cells.iter().map(ToString::to_string).collect();

@@ -69,6 +69,9 @@ impl RunDirectory {
     /// # Errors
     /// If the directory holds a run, is in use, or cannot be written.
     pub fn create(path: &Path, experiment: &str, overwrite: bool) -> Result<Self, RecordError> {
+        if path.exists() && !path.is_dir() {
+            return Err(RecordError::NoDirectory(path.to_owned()));
+        }
         fs::create_dir_all(path).map_err(RecordError::io(path, "make the directory"))?;
         let lock = Lock::take(path)?;
         let holds_run = OF_A_RUN.iter().any(|name| path.join(name).exists());
@@ -207,7 +210,7 @@ impl RunDirectory {
 
     /// Whether the run in this directory has a table of rows.
     pub fn has_progress(path: &Path) -> bool {
-        path.join(PROGRESS).exists()
+        fs::metadata(path.join(PROGRESS)).is_ok_and(|file| file.len() > 0)
     }
 
     /// The text of the experiment of the run in this directory.
@@ -217,6 +220,12 @@ impl RunDirectory {
     pub fn experiment(path: &Path) -> Result<String, RecordError> {
         let file = path.join(EXPERIMENT);
         fs::read_to_string(&file).map_err(RecordError::io(&file, "read"))
+    }
+
+    /// How many directories in this one hold runs.
+    pub fn runs_below(path: &Path) -> usize {
+        let entries = fs::read_dir(path).into_iter().flatten();
+        entries.filter(|entry| entry.as_ref().is_ok_and(|e| Self::holds_run(&e.path()))).count()
     }
 
     /// Whether this directory holds a run.
@@ -251,7 +260,7 @@ fn newest_checkpoint(
             Ok(checkpoint) => {
                 warnings.extend(damaged.iter().map(|damage| {
                     format!(
-                        "{damage}; going on from {name}, generation {}",
+                        "{damage}; going on from {name}, row {}",
                         checkpoint.counters.generation
                     )
                 }));

@@ -10,6 +10,7 @@ use es_envs::{Action, Env, EnvError};
 
 use super::episode::{Actor, Episode, EpisodeRequest, Fault, play};
 use super::{ATTEMPTS, PolicyPlan, Task};
+use crate::activity;
 use crate::network::{BatchNetwork, Row};
 use crate::noise::Noise;
 use crate::panics;
@@ -278,6 +279,7 @@ impl LockStep {
             }
         };
         if let Ok(episode) = played {
+            activity::episode();
             if together.count {
                 notes.statistics.add_episode(&at.sums);
             }

@@ -8,6 +8,7 @@ use super::episode::play;
 use super::lock_step::{LockStep, Notes, Programme, Together};
 use super::reference;
 use super::{ATTEMPTS, Episode, EpisodeRequest, Fault, Frame, Task};
+use crate::activity;
 use crate::network::Architecture;
 use crate::panics;
 use crate::policy::{ActionRule, EpisodeSums, Policy, Statistics};
@@ -195,6 +196,7 @@ impl Worker {
                     request.rewind();
                 }
                 Ok(episode) => {
+                    activity::episode();
                     self.ask_for_second_opinion(request, episode);
                     return Ok(episode);
                 }

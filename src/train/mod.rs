@@ -137,6 +137,10 @@ pub fn train(
         env: session.task.spec().id.clone(),
         method: experiment.method.name().to_owned(),
         parameters: method.theta().len(),
+        value_parameters: experiment
+            .ppo_parameters(&plan.policy)
+            .map_or(0, |all| all.count() - method.theta().len().min(all.count())),
+        row: experiment.method.row(),
         scale: plan.scale.clone(),
         ranks: comm.size(),
         threads: session.threads,

@@ -31,35 +31,31 @@ pub(in crate::cli) struct Chart {
     pub y_title: &'static str,
     /// A threshold that all groups share.
     pub threshold: Option<f64>,
-    /// Whether the picture says which curve is which.
-    pub legend: bool,
+    /// What stands above it.
+    pub title: Option<String>,
+    /// The colour of each curve.
+    pub colours: Vec<RGBColor>,
     /// From the left end to the right one, and from the lower to the upper.
     x: (f64, f64),
     y: (f64, f64),
 }
 
 impl Chart {
-    /// None if there is no evaluation at all.
-    pub fn of(groups: &[Group], labels: &[String]) -> Option<Self> {
-        let has_errors = groups.iter().any(Group::has_errors);
+    /// The chart of groups of one task, under their labels; none if there is no evaluation at all.
+    pub fn of(groups: &[(&Group, String)]) -> Option<Self> {
+        let (first, _) = groups.first()?;
+        let has_errors = first.has_errors();
         let factor = if has_errors { 100.0 } else { 1.0 };
-        let task = |group: &Group| group.task() != groups[0].task();
-        let of_several = groups.iter().any(task);
-        let label = |(group, label): (&Group, &String)| {
-            let task = if of_several { format!("{}: ", group.task()) } else { String::new() };
-            let seeds = match group.runs.len() {
-                1 => String::new(),
-                runs => format!(" ({runs} seeds)"),
-            };
-            (format!("{task}{label}{seeds}"), Curve::of(group).scaled(factor))
-        };
-        let curves: Vec<(String, Curve)> = groups.iter().zip(labels).map(label).collect();
-        let thresholds = || groups.iter().map(|group| group.way.as_ref().map(|way| way.threshold));
+        let curve =
+            |(group, label): &(&Group, String)| (label.clone(), Curve::of(group).scaled(factor));
+        let curves: Vec<(String, Curve)> = groups.iter().map(curve).collect();
+        let thresholds =
+            || groups.iter().map(|(group, _)| group.way.as_ref().map(|way| way.threshold));
         let threshold = thresholds().next().flatten();
         let threshold = threshold.filter(|_| thresholds().all(|other| other == threshold));
         let threshold = threshold.map(|threshold| factor * threshold);
 
-        let work_is_samples = groups[0].work() == Measure::Samples;
+        let work_is_samples = first.work() == Measure::Samples;
         let x_title = if work_is_samples { "samples" } else { "environment steps" };
         let y_title = if has_errors { "error in %" } else { "mean return of evaluations" };
         Chart::over(curves, x_title, y_title, threshold, has_errors)
@@ -87,18 +83,21 @@ impl Chart {
         // Of a flat curve, enough for ticks that can be told apart.
         let flat = high - low <= 1e-6 * high.abs().max(low.abs());
         let room = 0.05 * if flat { high.abs().max(1.0) } else { high - low };
+        let colours = COLOURS.iter().copied().cycle().take(curves.len()).collect();
         Some(Chart {
             curves,
             x_title,
             y_title,
             threshold,
-            legend: true,
+            title: None,
+            colours,
             x: (0.0, if right > 0.0 { 1.02 * right } else { 1.0 }),
             y: (if positive { (low - room).max(0.0) } else { low - room }, high + room),
         })
     }
 
-    /// Draws it, with everything `scale` times as large.
+    /// Draws it, with everything `scale` times as large. Which curve is which has to be said beside it,
+    /// and the whole picture presented when all is drawn.
     pub fn draw<B: DrawingBackend>(
         &self,
         area: &DrawingArea<B, Shift>,
@@ -107,7 +106,11 @@ impl Chart {
         let text = |size: u32| (FONT, (size * scale) as i32).into_font();
         let (dark, faint) = (RGBColor(50, 50, 50), RGBColor(225, 225, 225));
         area.fill(&WHITE)?;
-        let mut context = ChartBuilder::on(area)
+        let mut builder = ChartBuilder::on(area);
+        if let Some(title) = &self.title {
+            builder.caption(title, text(17).color(&dark));
+        }
+        let mut context = builder
             .margin(14 * scale)
             .x_label_area_size(48 * scale)
             .y_label_area_size(76 * scale)
@@ -129,15 +132,10 @@ impl Chart {
         if let Some(threshold) = self.threshold {
             let line = [(self.x.0, threshold), (self.x.1, threshold)];
             let style = dark.mix(0.7).stroke_width(scale);
-            context
-                .draw_series(DashedLineSeries::new(line, 6 * scale, 5 * scale, style))?
-                .label("threshold")
-                .legend(move |(x, y)| {
-                    PathElement::new([(x, y), (x + 22 * scale as i32, y)], style)
-                });
+            context.draw_series(DashedLineSeries::new(line, 6 * scale, 5 * scale, style))?;
         }
         // Bands first, so that no line is hidden.
-        for ((_, curve), colour) in self.curves.iter().zip(COLOURS.iter().cycle()) {
+        for ((_, curve), colour) in self.curves.iter().zip(&self.colours) {
             let below = curve.band.iter().map(|&(x, low, _)| (x, low));
             let above = curve.band.iter().rev().map(|&(x, _, high)| (x, high));
             let outline: Vec<(f64, f64)> = below.chain(above).collect();
@@ -153,63 +151,17 @@ impl Chart {
                 }
             }
         }
-        for ((label, curve), &colour) in self.curves.iter().zip(COLOURS.iter().cycle()) {
+        for ((_, curve), &colour) in self.curves.iter().zip(&self.colours) {
             let style = colour.stroke_width(2 * scale);
-            let series = match curve.line.as_slice() {
+            match curve.line.as_slice() {
                 // One evaluation is no line.
                 &[point] => {
                     context.draw_series([Circle::new(point, 4 * scale, colour.filled())])?
                 }
                 line => context.draw_series(LineSeries::new(line.iter().copied(), style))?,
             };
-            series.label(label).legend(move |(x, y)| {
-                PathElement::new([(x, y), (x + 22 * scale as i32, y)], style)
-            });
         }
-        if !self.legend {
-            return area.present();
-        }
-        context
-            .configure_series_labels()
-            .position(self.emptiest_corner())
-            .margin(12 * scale)
-            .legend_area_size(28 * scale)
-            .label_font(text(14).color(&dark))
-            .background_style(WHITE.mix(0.85))
-            .border_style(faint.stroke_width(scale))
-            .draw()?;
-        area.present()
-    }
-
-    /// Where the legend hides least of the curves.
-    fn emptiest_corner(&self) -> SeriesLabelPosition {
-        let longest = self.curves.iter().map(|(label, _)| label.chars().count()).max();
-        // Shares of the picture, roughly: a letter's width, a line's height.
-        let width = (0.07 + 0.01 * longest.unwrap_or(0) as f64).min(1.0);
-        let lines = self.curves.len() + usize::from(self.threshold.is_some());
-        let height = (0.05 + 0.035 * lines as f64).min(1.0);
-        let share = |value: f64, (from, to): (f64, f64)| (value - from) / (to - from);
-        let hidden = |right: bool, upper: bool| {
-            let inside = |&&(x, y): &&(f64, f64)| {
-                let (x, y) = (share(x, self.x), share(y, self.y));
-                (if right { x > 1.0 - width } else { x < width })
-                    && (if upper { y > 1.0 - height } else { y < height })
-            };
-            // Of all curves alike, whatever number of points they have.
-            let of_curve = |(_, curve): &(String, Curve)| {
-                curve.line.iter().filter(inside).count() as f64 / curve.line.len().max(1) as f64
-            };
-            self.curves.iter().map(of_curve).sum::<f64>()
-        };
-        [
-            (SeriesLabelPosition::LowerRight, hidden(true, false)),
-            (SeriesLabelPosition::UpperLeft, hidden(false, true)),
-            (SeriesLabelPosition::UpperRight, hidden(true, true)),
-            (SeriesLabelPosition::LowerLeft, hidden(false, false)),
-        ]
-        .into_iter()
-        .reduce(|best, other| if other.1 < best.1 { other } else { best })
-        .map_or(SeriesLabelPosition::LowerRight, |(corner, _)| corner)
+        Ok(())
     }
 }
 
@@ -243,16 +195,8 @@ pub(super) mod tests {
         let band = line.iter().map(|&(x, y)| (x, y - 50.0, y + 50.0)).collect();
         let curves = vec![(label.to_owned(), Curve { line, band })];
         let (x, y) = ("environment steps", "mean return of evaluations");
-        Chart::over(curves, x, y, Some(2000.0), false).unwrap()
-    }
-
-    #[test]
-    fn the_legend_goes_where_the_curves_are_not() {
-        let mut chart = chart("a label of some length");
-        assert!(matches!(chart.emptiest_corner(), SeriesLabelPosition::LowerRight));
-        // Errors fall: from the upper left to the lower right.
-        chart.curves[0].1.line.iter_mut().for_each(|(_, y)| *y = 2450.0 - *y);
-        assert!(matches!(chart.emptiest_corner(), SeriesLabelPosition::UpperRight));
+        let chart = Chart::over(curves, x, y, Some(2000.0), false).unwrap();
+        Chart { title: Some(label.to_owned()), ..chart }
     }
 
     #[test]

@@ -32,6 +32,18 @@ pub(in crate::cli) fn groups(runs: Vec<Run>, threshold: Option<f64>) -> Vec<Grou
     groups.into_iter().map(|(_, runs)| Group::of(runs, threshold)).collect()
 }
 
+/// What the rows of these groups are called in plural.
+pub(in crate::cli) fn rows<'a>(groups: impl Iterator<Item = &'a Group>) -> &'static str {
+    let mut names: Vec<&str> = groups.map(|group| group.runs[0].experiment.method.row()).collect();
+    names.sort_unstable();
+    names.dedup();
+    match names.as_slice() {
+        ["row"] => "rows",
+        ["generation"] => "generations",
+        _ => "generations or rows",
+    }
+}
+
 impl Group {
     fn of(mut runs: Vec<Run>, threshold: Option<f64>) -> Self {
         runs.sort_by_key(|run| run.experiment.seed);
@@ -48,6 +60,18 @@ impl Group {
         let (best, last) = (over(&Run::best), over(&Run::last));
         let bytes_sent = over(&|run| Some(run.progress.bytes_sent as f64));
         Group { runs, way, best, last, bytes_sent }
+    }
+
+    /// Whether a run reached the threshold at its end alone, in no scheduled evaluation.
+    pub fn reached_at_the_end(&self) -> bool {
+        let Some(threshold) = self.way.as_ref().map(|way| way.threshold) else { return false };
+        let sign = if self.has_errors() { -1.0 } else { 1.0 };
+        let only_at_the_end = |run: &Run| {
+            let last = run.summary.as_ref().and(run.last());
+            last.is_some_and(|last| sign * last >= sign * threshold)
+                && run.progress.cost_to(sign * threshold).is_none()
+        };
+        self.runs.iter().any(only_at_the_end)
     }
 
     /// Whether its runs are judged by errors.

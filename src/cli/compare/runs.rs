@@ -89,7 +89,16 @@ fn read_one(path: &Path, notes: &mut Vec<String>) -> Result<Option<Run>, Failure
         notes.push(format!("{shown}: left out, it has no row yet; {go_on}"));
         return Ok(None);
     }
-    let mut progress = RunDirectory::progress(path)?;
+    let mut progress = match RunDirectory::has_progress(path) {
+        true => RunDirectory::progress(path)?,
+        false => {
+            notes.push(format!(
+                "{shown}: damaged, its progress.csv is missing or empty: only what summary.json \
+                 says counts; train it again for the whole"
+            ));
+            Progress::default()
+        }
+    };
     progress.retain_whole(experiment.evaluation.episodes);
     let Some(cost) = summary.as_ref().map(Summary::cost).or(progress.cost) else {
         notes.push(format!("{shown}: left out, it has no whole row yet; {go_on}"));
@@ -114,16 +123,14 @@ fn read_one(path: &Path, notes: &mut Vec<String>) -> Result<Option<Run>, Failure
 /// Why a directory cannot be read, and which ones could be meant.
 fn no_run(command: &str, path: &Path) -> Failure {
     let shown = path.display();
-    let Ok(entries) = std::fs::read_dir(path) else {
+    if !path.is_dir() {
         return Failure::usage(if path.exists() {
             format!("{shown}: a file; give the run directory that it lies in")
         } else {
             format!("{shown}: no such directory; give those that `es-train train` named")
         });
-    };
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let below = paths.filter(|path| RunDirectory::holds_run(path)).count();
-    Failure::usage(match below {
+    }
+    Failure::usage(match RunDirectory::runs_below(path) {
         0 => format!(
             "{shown}: no run here (no experiment.toml); give the directories that `es-train \
              train` named"

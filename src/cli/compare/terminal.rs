@@ -1,6 +1,6 @@
 //! The comparison as people read it: one line a group.
 
-use super::groups::Group;
+use super::groups::{Group, rows};
 use crate::cli::table::{Table, spread};
 use crate::record::{Measure, duration, figure, quantity};
 use crate::statistics::Quartiles;
@@ -9,7 +9,8 @@ use crate::statistics::Quartiles;
 pub(in crate::cli) fn describe(groups: &[Group], labels: &[String]) -> String {
     let mut text = String::new();
     for errors in [false, true] {
-        let titles = titles(errors);
+        let of_kind = groups.iter().filter(|group| group.has_errors() == errors);
+        let titles = titles(errors, rows(of_kind));
         let titles: Vec<&str> = std::iter::once("").chain(titles.iter().map(|t| &**t)).collect();
         let mut table = Table::new(&titles);
         for (group, label) in groups.iter().zip(labels) {
@@ -28,21 +29,29 @@ pub(in crate::cli) fn describe(groups: &[Group], labels: &[String]) -> String {
         }
         text.push('\n');
     }
+    if groups.iter().any(Group::reached_at_the_end) {
+        text += &format!("\n{REACHED_AT_THE_END}\n");
+    }
     text
 }
 
+/// Why `reached` and what came out at the end may differ.
+pub(in crate::cli) const REACHED_AT_THE_END: &str = "reached: by a scheduled evaluation; final and \
+    solved: by the one at the end, on fresh seeds, which tells nothing of the way";
+
 /// What stands over the cells of groups that are judged by returns, or by errors.
-pub(in crate::cli) fn titles(errors: bool) -> [String; 11] {
+/// `rows` is what their rows are called.
+pub(in crate::cli) fn titles(errors: bool, rows: &str) -> [String; 11] {
     let (task, work) = if errors { ("data set", "samples") } else { ("environment", "env steps") };
     let way = format!("{work} to it");
-    let generations = "generations to it";
+    let generations = format!("{rows} to it");
     [
         task,
         "seeds",
         "threshold",
         "reached",
         &way,
-        generations,
+        &generations,
         "best",
         "final",
         work,

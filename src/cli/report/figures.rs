@@ -5,8 +5,9 @@ use plotters::prelude::*;
 use super::Part;
 use super::html::escape;
 use crate::cli::Failure;
-use crate::cli::compare::chart::{COLOURS, Chart, tick};
+use crate::cli::compare::chart::{Chart, tick};
 use crate::cli::compare::curves::Curve;
+use crate::cli::compare::groups::rows;
 use crate::record::{Measure, plural};
 
 /// Width and height, small enough that letters can be read on a phone.
@@ -20,12 +21,7 @@ type Of = fn(&Part) -> Curve;
 
 /// The pictures of each task.
 pub(super) fn figures(parts: &[Part]) -> Result<String, Failure> {
-    let mut tasks: Vec<&str> = Vec::new();
-    for part in parts {
-        if !tasks.contains(&part.group.task()) {
-            tasks.push(part.group.task());
-        }
-    }
+    let tasks = super::tasks(parts);
     let mut text = String::new();
     for task in &tasks {
         let of_task: Vec<&Part> = parts.iter().filter(|part| part.group.task() == *task).collect();
@@ -42,6 +38,7 @@ fn of_one_task(parts: &[&Part]) -> Result<String, Failure> {
     let work = if errors { "samples" } else { "environment steps" };
     let judged = if errors { "error in %" } else { "mean return of evaluations" };
     let learnt = if errors { "loss on training samples" } else { "mean return in training" };
+    let rows = rows(parts.iter().map(|part| &part.group));
     let thresholds = || parts.iter().map(|part| part.group.way.as_ref().map(|way| way.threshold));
     let threshold = thresholds().next().flatten();
     let threshold = threshold.filter(|_| thresholds().all(|other| other == threshold));
@@ -50,18 +47,14 @@ fn of_one_task(parts: &[&Part]) -> Result<String, Failure> {
         (work, judged, threshold, |part| evaluations(part, part.group.work())),
         ("seconds of training", judged, threshold, |part| evaluations(part, Measure::WallSeconds)),
         (work, learnt, None, |part| training(part, part.group.work().name())),
-        ("generations", learnt, None, |part| training(part, "generation")),
+        (rows, learnt, None, |part| training(part, "generation")),
     ];
     let mut text = String::from("<div class=\"figures\">\n");
     let mut missing = Vec::new();
     for (x_title, y_title, threshold, of) in figures {
         let curves = parts.iter().map(|part| (name(part), of(part).thinned(MOST))).collect();
         match Chart::over(curves, x_title, y_title, threshold, errors) {
-            Some(mut chart) => {
-                // It stands below, where it can be read on a phone.
-                chart.legend = false;
-                text += &figure(&chart)?;
-            }
+            Some(chart) => text += &figure(&chart)?,
             None => missing.push(format!("{y_title} over {x_title}")),
         }
     }
@@ -117,12 +110,13 @@ fn figure(chart: &Chart) -> Result<String, Failure> {
     let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
     let failed = |error: &dyn std::fmt::Display| Failure::failed(format!("cannot draw: {error}"));
     chart.draw(&area, 1).map_err(|error| failed(&error))?;
+    area.present().map_err(|error| failed(&error))?;
     drop(area);
     let label = escape(&format!("{title}. {words}"));
     let svg = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{label}\" "), 1);
     let mut text = format!("<figure>\n<figcaption>{}</figcaption>\n{svg}", escape(&title));
     text += "<ul class=\"legend\">\n";
-    for ((label, _), colour) in chart.curves.iter().zip(COLOURS.iter().cycle()) {
+    for ((label, _), colour) in chart.curves.iter().zip(&chart.colours) {
         text += &format!("<li>{}{}</li>\n", swatch(*colour, ""), escape(label));
     }
     if let Some(threshold) = chart.threshold {

@@ -43,7 +43,8 @@ pub(super) fn section(id: &str, title: &str, body: &str) -> String {
     )
 }
 
-/// A table whose rows begin with what they are about. Wider than the screen, it scrolls by itself.
+/// A table whose rows begin with what they are about. On a narrow screen each row is a block, its cells
+/// below each other under their titles; wider than a wide screen, it scrolls by itself.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let classed: Vec<(bool, &Vec<String>)> = rows.iter().map(|row| (false, row)).collect();
     table_with(head, &classed)
@@ -54,7 +55,7 @@ pub(super) fn table_with(head: &[&str], rows: &[(bool, &Vec<String>)]) -> String
     let titles: String =
         head.iter().map(|title| format!("<th scope=\"col\">{}</th>", escape(title))).collect();
     let mut text = format!(
-        "<div class=\"wide\" tabindex=\"0\"><table>\n<thead><tr>{titles}</tr></thead>\n<tbody>\n"
+        "<div class=\"wide\" tabindex=\"0\"><table class=\"rows\">\n<thead><tr>{titles}</tr></thead>\n<tbody>\n"
     );
     for (marked, row) in rows {
         let class = if *marked { " class=\"marked\"" } else { "" };
@@ -62,7 +63,10 @@ pub(super) fn table_with(head: &[&str], rows: &[(bool, &Vec<String>)]) -> String
         for (place, cell) in row.iter().enumerate() {
             text += &match place {
                 0 => format!("<th scope=\"row\">{cell}</th>"),
-                _ => format!("<td>{cell}</td>"),
+                _ => {
+                    let title = head.get(place).copied().unwrap_or_default();
+                    format!("<td data-title=\"{}\">{cell}</td>", escape(title))
+                }
             };
         }
         text += "</tr>\n";

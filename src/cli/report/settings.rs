@@ -1,52 +1,90 @@
 //! What was trained with what: every key of the experiments, and their number formats.
 
-use super::html::{escape, table, table_with};
+use super::html::{escape, table};
 use super::{Part, html};
 use crate::cli::compare::names::keys;
-use crate::record::RunDirectory;
+use crate::record::{RunDirectory, plural};
 
-/// Every key of every experiment, those first that differ.
+/// Every key of every experiment: those in which experiments that have them differ; those that only some
+/// have, such as what belongs to their method; what is the same for all.
 pub(super) fn settings(parts: &[Part]) -> String {
     let all: Vec<Vec<(String, String)>> = parts.iter().map(|part| keys(&part.group)).collect();
-    let mut names: Vec<&String> = Vec::new();
-    for (key, _) in all.iter().flatten() {
-        if !names.contains(&key) {
-            names.push(key);
-        }
-    }
-    let value = |own: &[(String, String)], key: &str| {
-        own.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
-    };
-    let (mut differing, mut shared) = (Vec::new(), Vec::new());
-    for key in names {
-        let values: Vec<Option<String>> = all.iter().map(|own| value(own, key)).collect();
-        let code = format!("<code>{}</code>", escape(key));
-        let cell = |value: &Option<String>| {
-            value.as_deref().map_or("<span class=\"soft\">none</span>".to_owned(), escape)
-        };
-        if values.iter().all(|other| *other == values[0]) {
-            shared.push(vec![code, cell(&values[0])]);
-        } else {
-            differing.push([vec![code], values.iter().map(cell).collect()].concat());
-        }
-    }
+    let names: Vec<String> = parts.iter().map(|part| part.name(parts)).collect();
+    let Sorted { differing, of_some, shared } = Sorted::of(&all);
+    let code = |key: &str| format!("<code>{}</code>", escape(key));
+    let none = || "<span class=\"soft\">–</span>".to_owned();
     let mut text = String::new();
     if parts.len() > 1 {
-        let labels: Vec<String> = parts.iter().map(|part| part.name(parts)).collect();
         let head: Vec<&str> =
-            std::iter::once("what differs").chain(labels.iter().map(|label| &**label)).collect();
-        let rows: Vec<(bool, &Vec<String>)> = differing.iter().map(|row| (true, row)).collect();
+            std::iter::once("what differs").chain(names.iter().map(String::as_str)).collect();
+        let row = |(key, values): &(&str, Vec<Option<&str>>)| {
+            let cells = values.iter().map(|value| value.map_or_else(none, escape));
+            std::iter::once(code(key)).chain(cells).collect::<Vec<_>>()
+        };
+        let rows: Vec<Vec<String>> = differing.iter().map(row).collect();
+        let rows: Vec<(bool, &Vec<String>)> = rows.iter().map(|row| (true, row)).collect();
         text += &html::table_with(&head, &rows);
+        text += &format!("<p class=\"soft\">{}: the experiment has no such key.</p>\n", none());
     }
+    if !of_some.is_empty() {
+        let row = |(key, value, whose): &(&str, &str, Vec<usize>)| {
+            let whose: Vec<&str> = whose.iter().map(|&part| names[part].as_str()).collect();
+            vec![code(key), escape(value), escape(&whose.join("; "))]
+        };
+        let rows: Vec<Vec<String>> = of_some.iter().map(row).collect();
+        text += &folded("what only some have", &table(&["key", "value", "of"], &rows), rows.len());
+    }
+    let rows: Vec<Vec<String>> =
+        shared.iter().map(|(key, value)| vec![code(key), escape(value)]).collect();
     let what = if parts.len() > 1 { "what they share" } else { "every key" };
-    let rows: Vec<(bool, &Vec<String>)> = shared.iter().map(|row| (false, row)).collect();
-    text += &format!(
-        "<details{}><summary>{what}: {} keys</summary>\n{}</details>\n",
-        if parts.len() > 1 { "" } else { " open" },
-        shared.len(),
-        table_with(&["key", "value"], &rows)
-    );
-    text
+    let folded = folded(what, &table(&["key", "value"], &rows), rows.len());
+    text + &match parts.len() {
+        1 => folded.replacen("<details>", "<details open>", 1),
+        _ => folded,
+    }
+}
+
+fn folded(what: &str, table: &str, keys: usize) -> String {
+    format!("<details><summary>{what}: {}</summary>\n{table}</details>\n", plural(keys, "key"))
+}
+
+/// The keys of several experiments, by what is to be said of them.
+#[derive(Debug, Default, PartialEq)]
+struct Sorted<'a> {
+    /// Keys whose values differ among the experiments that have them, with the value of each.
+    differing: Vec<(&'a str, Vec<Option<&'a str>>)>,
+    /// Keys that only some have, all with the same value, and which these are.
+    of_some: Vec<(&'a str, &'a str, Vec<usize>)>,
+    /// Keys that all have, with the same value.
+    shared: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Sorted<'a> {
+    fn of(all: &'a [Vec<(String, String)>]) -> Self {
+        let mut names: Vec<&str> = Vec::new();
+        for (key, _) in all.iter().flatten() {
+            if !names.contains(&key.as_str()) {
+                names.push(key);
+            }
+        }
+        let mut sorted = Sorted::default();
+        for name in names {
+            let value = |own: &'a Vec<(String, String)>| {
+                own.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+            };
+            let values: Vec<Option<&str>> = all.iter().map(value).collect();
+            let whose: Vec<usize> = (0..all.len()).filter(|&k| values[k].is_some()).collect();
+            let Some(first) = values.iter().copied().flatten().next() else { continue };
+            if values.iter().flatten().any(|&value| value != first) {
+                sorted.differing.push((name, values));
+            } else if whose.len() < all.len() {
+                sorted.of_some.push((name, first, whose));
+            } else {
+                sorted.shared.push((name, first));
+            }
+        }
+        sorted
+    }
 }
 
 /// What policies compute and are trained in.
@@ -95,5 +133,32 @@ mod erased {
             let value = toml::Value::try_from(self).ok();
             value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_method_alone_has_does_not_differ() {
+        let own = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+        };
+        let all = [
+            own(&[("name", "es"), ("sigma", "0.1"), ("population", "8"), ("hidden", "[8]")]),
+            own(&[("name", "es"), ("sigma", "0.2"), ("population", "8"), ("hidden", "[8]")]),
+            own(&[("name", "sgd"), ("batch_size", "4"), ("hidden", "[8]")]),
+        ];
+        let sorted = Sorted::of(&all);
+        assert_eq!(
+            sorted.differing,
+            [
+                ("name", vec![Some("es"), Some("es"), Some("sgd")]),
+                ("sigma", vec![Some("0.1"), Some("0.2"), None])
+            ]
+        );
+        assert_eq!(sorted.of_some, [("population", "8", vec![0, 1]), ("batch_size", "4", vec![2])]);
+        assert_eq!(sorted.shared, [("hidden", "[8]")]);
     }
 }

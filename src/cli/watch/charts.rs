@@ -7,6 +7,7 @@ use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph, Widget};
 
+use super::fit;
 use super::screen::Colours;
 use super::state::Watched;
 use crate::cli::compare::chart::tick;
@@ -33,6 +34,9 @@ const ERRORS: Picture = Picture {
 
 /// Draws what the run has of returns, errors and losses.
 pub(super) fn draw(watched: &Watched, area: Rect, buffer: &mut Buffer, colours: Colours) {
+    if area.is_empty() {
+        return;
+    }
     let rows = watched.rows();
     let has = |picture: &&Picture| {
         let columns = [Some(picture.line), picture.dots].into_iter().flatten();
@@ -45,7 +49,11 @@ pub(super) fn draw(watched: &Watched, area: Rect, buffer: &mut Buffer, colours: 
         pictures.retain(|picture| picture.line.0 != "return_mean");
     }
     if pictures.is_empty() {
-        let text = Paragraph::new("no row yet").block(Block::bordered());
+        let text = match watched.summary() {
+            Some(_) => "no rows: its progress.csv is missing or empty",
+            None => "no row yet",
+        };
+        let text = Paragraph::new(text).block(Block::bordered());
         text.render(area, buffer);
         return;
     }
@@ -67,25 +75,40 @@ fn of(picture: &Picture, rows: &Rows, area: Rect, buffer: &mut Buffer, colours: 
     let last = rows.last("generation").unwrap_or(1.0);
     let first = rows.get(0, "generation").unwrap_or(0.0).min(last - 1.0);
 
-    let mut title = Vec::new();
-    let mut sets = Vec::new();
+    let (mut titles, mut sets) = (Vec::new(), Vec::new());
     if !line.is_empty() {
-        title.push(Span::styled(format!(" ── {} ", picture.line.1), colours.first));
+        titles.push(Span::styled(format!(" ── {} ", picture.line.1), colours.first));
         let set = Dataset::default().data(&line).graph_type(GraphType::Line);
         sets.push(set.marker(Marker::Braille).style(colours.first));
     }
     if let Some((_, name)) = picture.dots.filter(|_| !dots.is_empty()) {
-        title.push(Span::styled(format!(" • {name} "), colours.second));
+        titles.push(Span::styled(format!(" • {name} "), colours.second));
         let set = Dataset::default().data(&dots).graph_type(GraphType::Scatter);
         sets.push(set.marker(Marker::Dot).style(colours.second));
     }
+    // What does not fit above stands below, and never without its last letters.
+    let inside = usize::from(area.width.saturating_sub(2));
+    for title in &mut titles {
+        if title.width() > inside {
+            let shorter = fit::beginning(title.content.trim(), inside);
+            title.content = shorter.into();
+        }
+    }
+    let all: usize = titles.iter().map(Span::width).sum();
+    let mut block = Block::bordered();
+    block = match titles.as_slice() {
+        [above, below] if all > inside => {
+            block.title(above.clone()).title_bottom(Line::from(below.clone()))
+        }
+        _ => block.title(Line::from(titles)),
+    };
     let axis = |low: f64, high: f64, labels: Vec<String>| {
         Axis::default().bounds([low, high]).labels(labels).style(Style::new())
     };
     let heights = [low, (low + high) / 2.0, high].map(|y| tick(short(y))).to_vec();
     let generations = [first, last].map(|x| tick(x.round())).to_vec();
     Chart::new(sets)
-        .block(Block::bordered().title(Line::from(title)))
+        .block(block)
         .x_axis(axis(first, last, generations))
         .y_axis(axis(low, high, heights))
         .render(area, buffer);

@@ -131,10 +131,17 @@ impl Watched {
             return "its process has ended without a word; `es-train resume` goes on with it"
                 .into();
         }
-        match (self.rows().is_empty(), age) {
+        let standing = match (self.rows().is_empty(), age) {
             (true, _) => "no row yet".to_owned(),
             (false, Some(age)) => format!("unfinished, last row {age} ago"),
             (false, None) => "unfinished".to_owned(),
+        };
+        match self.is_held {
+            // Locks of other machines are not seen here.
+            Some(false) => format!(
+                "{standing}; no process of this machine is at it, `es-train resume` goes on with it"
+            ),
+            _ => standing,
         }
     }
 }

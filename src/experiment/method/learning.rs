@@ -121,6 +121,20 @@ pub trait LearningKeys {
         false
     }
 
+    /// Refuses a run on so many ranks that would take more memory than the experiment allows.
+    ///
+    /// # Errors
+    /// If a rank would hold too much.
+    fn check_memory(
+        &self,
+        _experiment: &Experiment,
+        _learning: &LearningSection,
+        _plan: &Plan,
+        _ranks: usize,
+    ) -> Result<(), MethodError> {
+        Ok(())
+    }
+
     /// What crosses between ranks, for `es-train check`.
     fn sends(&self, learning: &LearningSection, parameters: usize) -> String;
 

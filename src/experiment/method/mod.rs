@@ -172,6 +172,14 @@ impl MethodSection {
         }
     }
 
+    /// What a row of `progress.csv` is called: a generation, which gradient methods have none of.
+    pub fn row(&self) -> &'static str {
+        match self {
+            MethodSection::Gradient { .. } => "row",
+            MethodSection::Search { .. } => "generation",
+        }
+    }
+
     /// The table `[ppo]`, if it is a gradient method on an environment.
     pub(super) fn ppo(&self) -> Option<&PpoTable> {
         let MethodSection::Gradient { ppo, .. } = self else { return None };

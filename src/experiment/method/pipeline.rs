@@ -83,9 +83,20 @@ impl LearningKeys for PipelineSection {
         let (schedule, microbatch) = (Schedule::of(&self.schedule), samples.microbatch);
         let grid = split::grid(setup.learning, placed.len(), ranks);
         let passes = Pipeline::new(schedule, grid, samples.data, microbatch);
+        Ok(Box::new(split::build(setup, &placed, Box::new(passes))?))
+    }
+
+    fn check_memory(
+        &self,
+        experiment: &Experiment,
+        learning: &LearningSection,
+        plan: &Plan,
+        ranks: usize,
+    ) -> Result<(), MethodError> {
+        let placed = self.placed(learning, &plan.policy.architecture, ranks);
         let remedy = "more ranks and method.stages, or a smaller method.microbatch";
         let limit = self.memory_limit;
-        Ok(Box::new(split::build(setup, &placed, limit, remedy, Box::new(passes))?))
+        split::check_memory(experiment, learning, plan, (&placed, ranks), limit, remedy)
     }
 
     fn holds(&self, _: &Experiment, _: &LearningSection) -> Option<Held> {

@@ -11,6 +11,7 @@ use crate::experiment::{Experiment, ExperimentError};
 use crate::method::Method;
 use crate::method::gradient::Descent;
 use crate::method::gradient::asynchronous::{Client, Real, RealSettings, Remedy, Server, parts};
+use crate::record::plural;
 
 /// Whether workers that do not wait for each other do so in simulated or in real time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,8 +85,9 @@ pub(super) fn build(
 pub(super) fn sends(learning: &LearningSection, servers: usize, parameters: usize) -> String {
     let theta = 4 * parameters;
     format!(
-        "{} workers in real time: {theta} bytes from each to {servers} server(s) with a push and as many back \
-         with a fetch, unless they are on one rank",
-        learning.workers,
+        "{} in real time: {theta} bytes from each to {} with a push and as many back with a fetch, \
+         unless they are on one rank",
+        plural(learning.workers, "worker"),
+        plural(servers, "server"),
     )
 }

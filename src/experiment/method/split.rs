@@ -13,7 +13,7 @@ use crate::method::gradient::{
     Grid, GrowingSum, Holding, Keeps, Part, Parted, PartedSettings, Parts, Passes, Spread, distinct,
 };
 use crate::network::LearnerSettings;
-use crate::record::quantity;
+use crate::record::{plural, quantity};
 use crate::seed::mix;
 
 /// A number of bytes: a whole number, or text such as `"64MB"` or `"1.5GiB"`.
@@ -171,8 +171,9 @@ pub(super) fn memory_remarks(
             let (rank, held) = most_held(experiment, learning, plan, &parts, ranks);
             let refused = limit.is_some_and(|limit| held.total() as u64 > limit.0);
             format!(
-                "memory on {ranks} ranks: at most {}B, on rank {rank}: {}B parameters, {}B \
+                "memory on {}: at most {}B, on rank {rank}: {}B parameters, {}B \
                  gradients, {}B optimizer, {}B activations{}",
+                plural(ranks, "rank"),
                 quantity(held.total() as f64),
                 quantity(held.parameters as f64),
                 quantity(held.gradients as f64),
@@ -204,31 +205,40 @@ pub(super) fn gradients_remark(
     }
     (learning.workers > 1).then(|| {
         format!(
-            "sent an update: {} bytes of the gradients of {} workers on {ranks} ranks, at most {} \
-             by a rank",
+            "sent an update: {} bytes of the gradients of {} workers on {}, at most {} by a rank",
             sent.iter().sum::<usize>(),
             learning.workers,
+            plural(ranks, "rank"),
             sent.iter().max().copied().unwrap_or_default(),
         )
     })
 }
 
-/// The method of these parts, unless a rank would hold too much.
+/// Refuses a run of which a rank would hold too much.
+pub(super) fn check_memory(
+    experiment: &Experiment,
+    learning: &LearningSection,
+    plan: &Plan,
+    (placed, ranks): (&[Placed], usize),
+    limit: Option<Bytes>,
+    remedy: &'static str,
+) -> Result<(), MethodError> {
+    let Some(Bytes(limit)) = limit else { return Ok(()) };
+    let (rank, holding) = most_held(experiment, learning, plan, placed, ranks);
+    match holding.total() as u64 > limit {
+        true => Err(MethodError::Memory { rank, ranks, holding, limit, remedy }),
+        false => Ok(()),
+    }
+}
+
+/// The method of these parts.
 pub(super) fn build(
     setup: &LearningSetup<'_>,
     placed: &[Placed],
-    limit: Option<Bytes>,
-    remedy: &'static str,
     passes: Box<dyn Passes>,
 ) -> Result<Parted, MethodError> {
-    let (this, ranks) = (setup.rank.comm.rank(), setup.rank.comm.size());
-    let LearningSetup { experiment, learning, plan, theta, .. } = setup;
-    if let Some(Bytes(limit)) = limit {
-        let (rank, holding) = most_held(experiment, learning, plan, placed, ranks);
-        if holding.total() as u64 > limit {
-            return Err(MethodError::Memory { rank, ranks, holding, limit, remedy });
-        }
-    }
+    let this = setup.rank.comm.rank();
+    let LearningSetup { experiment, plan, theta, .. } = setup;
     let architecture = &plan.policy.architecture;
     let part = |(number, placed): (usize, &Placed)| {
         // Columns of a layer do not lie together: their rounding has a stream of its own.

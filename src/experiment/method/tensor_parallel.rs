@@ -80,9 +80,20 @@ impl LearningKeys for TensorParallelSection {
         let between = samples.architecture.between();
         let grid = split::grid(setup.learning, self.tensor_parallel, ranks);
         let passes = TensorParallel::new(grid, samples.data, samples.microbatch, counts, between);
+        Ok(Box::new(split::build(setup, &placed, Box::new(passes))?))
+    }
+
+    fn check_memory(
+        &self,
+        experiment: &Experiment,
+        learning: &LearningSection,
+        plan: &Plan,
+        ranks: usize,
+    ) -> Result<(), MethodError> {
+        let placed = self.placed(learning, &plan.policy.architecture, ranks);
         let remedy = "more ranks and method.tensor_parallel, or a smaller method.microbatch";
         let limit = self.memory_limit;
-        Ok(Box::new(split::build(setup, &placed, limit, remedy, Box::new(passes))?))
+        split::check_memory(experiment, learning, plan, (&placed, ranks), limit, remedy)
     }
 
     fn holds(&self, _: &Experiment, _: &LearningSection) -> Option<Held> {

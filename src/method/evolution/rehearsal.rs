@@ -1,7 +1,7 @@
 //! A generation that does not count: what its parts take on this machine, to tell what they would
 //! take on another.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::play::Evaluated;
 use super::{Evolution, Outcome};
@@ -20,8 +20,12 @@ pub struct Rehearsal {
     pub episodes_per_member: usize,
 }
 
-/// How often the update is timed.
+/// How often the update is timed at least, and at most.
 const UPDATES: u32 = 5;
+const MOST_UPDATES: u32 = 200;
+
+/// Time that is enough for more than the least of them: an update may take microseconds.
+const ENOUGH: Duration = Duration::from_millis(200);
 
 impl Evolution {
     /// Plays the first `most` members of the next generation, or as many more as complete a group,
@@ -55,7 +59,11 @@ impl Evolution {
         }
         // The fastest of a few: caches are cold at first, and this machine may have other work.
         let mut update_seconds = f64::INFINITY;
-        for _ in 0..UPDATES {
+        let began = Instant::now();
+        for done in 0..MOST_UPDATES {
+            if done >= UPDATES && began.elapsed() > ENOUGH {
+                break;
+            }
             let step = self.search.step(rank, self.generation, &all)?;
             update_seconds = update_seconds.min(step.update_seconds);
         }

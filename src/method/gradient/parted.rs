@@ -14,6 +14,7 @@ use super::part::{Part, Parts};
 use super::row::{PULSE, end_of_row};
 use super::together::sent_by_others;
 use super::{GrowingSum, Pace, SampleOrder, SampleSettings, length, tree_sum};
+use crate::activity;
 use crate::comm::{CommError, all_gather_equal};
 use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank};
 use crate::network::Diverged;
@@ -196,6 +197,7 @@ impl Parted {
 
     /// One update. Returns the gradients of this rank's parts.
     fn update(&mut self, rank: &Rank<'_>) -> Result<(Vec<Vec<f32>>, usize), MethodError> {
+        activity::gradient();
         let number = self.updates + 1;
         let samples = &self.settings.samples;
         let places = samples.batch(self.updates);

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::shard::{Report, Shard};
 use super::{SampleOrder, at_once, tree_sum};
+use crate::activity;
 use crate::comm::share;
 use crate::dataset::DataSet;
 use crate::method::{MethodError, MethodState};
@@ -66,6 +67,7 @@ impl Learners {
         theta: &[f32],
         chosen: &[u32],
     ) -> Result<(Vec<f32>, Learnt), Diverged> {
+        activity::gradient();
         let training = &self.data.training;
         let samples = || chosen.iter().map(|&sample| sample as usize);
         let inputs: Vec<&[u8]> = samples().map(|sample| training.input(sample)).collect();

@@ -67,7 +67,8 @@ impl Run<'_> {
         let finished = evaluation.map_or(0, |e| e.episodes);
         if finished < episodes {
             recorder.event(&format!(
-                "warning: generation {}: {} of {episodes} evaluation episodes had no return",
+                "warning: {} {}: {} of {episodes} evaluation episodes had no return",
+                experiment.method.row(),
                 self.counters.generation,
                 episodes - finished,
             ))?;

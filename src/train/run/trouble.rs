@@ -37,11 +37,12 @@ impl Told {
         sees_nothing: bool,
         recorder: &mut dyn Recorder,
     ) -> Result<(), TrainError> {
+        let row = if interval.updates > 0 { "row" } else { "generation" };
         if interval.faulted_members > 0 {
             let reasons: Vec<String> =
                 interval.fault_reasons.iter().map(|reason| self.once_in_full(reason)).collect();
             recorder.event(&format!(
-                "warning: generation {generation}: members without a return: {}; {}",
+                "warning: {row} {generation}: members without a return: {}; {}",
                 interval.faulted_members,
                 reasons.join("; ")
             ))?;
@@ -68,7 +69,7 @@ impl Told {
             ))?;
         }
         for warning in &interval.warnings {
-            recorder.event(&format!("warning: generation {generation}: {warning}"))?;
+            recorder.event(&format!("warning: {row} {generation}: {warning}"))?;
         }
         // Where the method has said more, or the goal is reached, it is no news.
         self.method_spoke |= !interval.warnings.is_empty();

@@ -8,6 +8,7 @@ use es_envs::{Env, EnvError};
 
 use super::advantage::After;
 use super::distribution::Distribution;
+use crate::activity;
 use crate::policy::ActionRule;
 use crate::task::{Fault, Task};
 
@@ -97,6 +98,7 @@ impl Carried {
     /// # Errors
     /// If the environment fails.
     pub fn begin(&mut self, seed: u64) -> Result<(), Fault> {
+        activity::episode();
         self.seed = Some(seed);
         self.actions.clear();
         self.total = 0.0;

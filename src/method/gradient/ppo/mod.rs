@@ -46,6 +46,7 @@ use self::together::{Returns, SUMS_BYTES, Sums};
 use super::order::shuffle;
 use super::shard::{Report, Shard};
 use super::{each, tree_sum};
+use crate::activity;
 use crate::comm::share;
 use crate::method::{MethodError, MethodState};
 use crate::optimizer::Schedule;
@@ -188,6 +189,7 @@ impl Shard for PpoShard {
             entropy: settings.entropy_coefficient,
         };
         *step += 1;
+        activity::gradient();
         let update = *step;
         let gradients = each(players, |player| {
             player.differentiate(settings, theta, (epoch, start..start + count), weights)
