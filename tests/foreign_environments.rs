@@ -106,6 +106,21 @@ fn run_experiment(
     (summary, heard.0)
 }
 
+/// A run of a gradient method. 40 episodes of a pole have more than 301 steps.
+const GRADIENT: &str = "[task]\nenv = \"Pole-v0\"\nenvironments = 4\n\
+    [policy]\nhidden = [8]\n[method]\nname = \"NAME\"\nbatch_size = 32\nworkers = 2\n\
+    [ppo]\nhorizon = 64\n[evaluation]\nevery_env_steps = 1024\nepisodes = 40\n\
+    [stop]\nenv_steps = 2048\n";
+
+/// How many evaluations and how many rows of training tell of lost environments.
+fn told_of_losses(heard: &[String]) -> (usize, usize) {
+    let told =
+        heard.iter().filter(|line| line.contains("the pole has left; playing the episode again"));
+    let (evaluations, training): (Vec<_>, Vec<_>) =
+        told.partition(|line| line.contains(", evaluation: "));
+    (evaluations.len(), training.len())
+}
+
 fn lost(every: u64) -> Trouble {
     Trouble::Lost { every, steps: Arc::default() }
 }
@@ -122,16 +137,17 @@ fn a_run_whose_environments_are_lost_again_and_again_ends_at_the_same_theta() {
 
 #[test]
 fn a_gradient_method_whose_environments_are_lost_says_so_and_ends_at_the_same_theta() {
-    let text = "[task]\nenv = \"Pole-v0\"\nenvironments = 4\n\
-        [policy]\nhidden = [8]\n[method]\nname = \"synchronous\"\nbatch_size = 32\nworkers = 2\n\
-        [ppo]\nhorizon = 64\n[evaluation]\nevery_env_steps = 1024\nepisodes = 2\n\
-        [stop]\nenv_steps = 2048\n";
-    let (undisturbed, quiet) = run_experiment(text, &Trouble::Nothing, false, 2);
-    assert_eq!(quiet, Vec::<String>::new());
-    let (disturbed, heard) = run_experiment(text, &lost(301), false, 2);
-    assert_eq!(disturbed.unwrap().theta_hash, undisturbed.unwrap().theta_hash);
-    let heard = heard.join("\n");
-    assert!(heard.contains("the pole has left; playing the episode again"), "{heard}");
+    for name in ["synchronous", "averaging", "downpour"] {
+        let text = GRADIENT.replace("NAME", name);
+        let (undisturbed, quiet) = run_experiment(&text, &Trouble::Nothing, false, 2);
+        assert_eq!(quiet, Vec::<String>::new(), "{name}");
+        let (disturbed, heard) = run_experiment(&text, &lost(301), false, 2);
+        assert_eq!(disturbed.unwrap().theta_hash, undisturbed.unwrap().theta_hash, "{name}");
+        let (in_evaluations, in_training) = told_of_losses(&heard);
+        assert!(in_training > 0, "{name}: {heard:#?}");
+        // One after half of the steps, and two at the end: the last row's own, and the final one.
+        assert_eq!(in_evaluations, 3, "{name}: {heard:#?}");
+    }
 }
 
 #[test]

@@ -193,6 +193,30 @@ pub fn all_gather_equal(comm: &dyn Communicator, mine: &[u8]) -> Result<Vec<u8>,
     Ok(all)
 }
 
+/// Longest text that a rank sends: a Python traceback has room.
+const TEXT_BYTES: usize = 4096;
+
+/// Brings a text of each rank to all, as far as [`TEXT_BYTES`] go; those that are not empty, in rank
+/// order.
+///
+/// # Errors
+/// If another rank failed.
+pub fn all_gather_texts(comm: &dyn Communicator, mine: &str) -> Result<Vec<String>, CommError> {
+    let mine = &mine.as_bytes()[..mine.len().min(TEXT_BYTES)];
+    let lengths = all_gather_equal(comm, &(mine.len() as u32).to_le_bytes())?;
+    let lengths: Vec<usize> =
+        lengths.as_chunks::<4>().0.iter().map(|n| u32::from_le_bytes(*n) as usize).collect();
+    let mut all = vec![0; lengths.iter().sum()];
+    comm.all_gather(mine, &lengths, &mut all)?;
+    let mut rest = &all[..];
+    let texts = lengths.iter().map(|&length| {
+        let (text, after) = rest.split_at(length);
+        rest = after;
+        String::from_utf8_lossy(text).into_owned()
+    });
+    Ok(texts.filter(|text| !text.is_empty()).collect())
+}
+
 /// The contiguous part of `0 .. items` that belongs to `rank` of `size`: parts differ by at most
 /// one item, earlier ranks take the longer ones, and a rank may get none.
 pub fn share(items: usize, rank: usize, size: usize) -> Range<usize> {

@@ -42,7 +42,7 @@ pub fn evaluate(
         if let Err(fault) = &outcome
             && worker.warnings.len() < MOST_REASONS
         {
-            worker.warnings.push(format!("evaluation episode {episode}: {fault}"));
+            worker.warnings.push(format!("episode {episode}: {fault}"));
         }
         outcome.ok()
     };

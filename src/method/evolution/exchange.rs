@@ -30,9 +30,6 @@ const TIMES_BYTES: usize = 32;
 /// Times, and the fingerprint of theta.
 const HEAD_BYTES: usize = TIMES_BYTES + FINGERPRINT_BYTES;
 
-/// Longest text that a rank sends: a Python traceback has room.
-const TEXT_BYTES: usize = 4096;
-
 /// What one rank has to tell.
 pub(super) struct Report<'a> {
     /// The groups that it has played and the outcomes of their members.
@@ -176,27 +173,6 @@ impl Traffic {
             gather_perturbations: to_others(workload.groups().saturating_mul(theta)),
         }
     }
-}
-
-/// Brings a text of each rank to all; those that are not empty, in rank order. Called only when
-/// some rank has one.
-pub(super) fn exchange_texts(
-    comm: &dyn Communicator,
-    mine: &str,
-) -> Result<Vec<String>, CommError> {
-    let mine = &mine.as_bytes()[..mine.len().min(TEXT_BYTES)];
-    let lengths = crate::comm::all_gather_equal(comm, &(mine.len() as u32).to_le_bytes())?;
-    let lengths: Vec<usize> =
-        lengths.as_chunks::<4>().0.iter().map(|n| u32::from_le_bytes(*n) as usize).collect();
-    let mut all = vec![0; lengths.iter().sum()];
-    comm.all_gather(mine, &lengths, &mut all)?;
-    let mut rest = &all[..];
-    let texts = lengths.iter().map(|&length| {
-        let (text, after) = rest.split_at(length);
-        rest = after;
-        String::from_utf8_lossy(text).into_owned()
-    });
-    Ok(texts.filter(|text| !text.is_empty()).collect())
 }
 
 fn encode_member(outcome: &Outcome) -> [u8; MEMBER_BYTES] {

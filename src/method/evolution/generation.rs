@@ -10,9 +10,10 @@
 
 use std::time::Instant;
 
-use super::exchange::{Gathered, Report, exchange, exchange_texts};
+use super::exchange::{Gathered, Report, exchange};
 use super::play::Evaluated;
 use super::{EpisodeCap, EvolutionSettings, Outcome, Rehearsal, Search, StepNorms};
+use crate::comm::all_gather_texts;
 use crate::method::agreement;
 use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank};
 use crate::network::Architecture;
@@ -111,10 +112,10 @@ impl Evolution {
         agreement::check(self.generation + 1, fingerprints)?;
         let mut interval = self.summarize(&outcomes);
         if interval.faulted_members > 0 {
-            interval.fault_reasons = exchange_texts(rank.comm, &fault.unwrap_or_default())?;
+            interval.fault_reasons = all_gather_texts(rank.comm, &fault.unwrap_or_default())?;
         }
         if any_warnings {
-            interval.warnings = exchange_texts(rank.comm, &warnings.join("\n"))?;
+            interval.warnings = all_gather_texts(rank.comm, &warnings.join("\n"))?;
         }
         interval.communicate_seconds = began.elapsed().as_secs_f64();
         if interval.faulted_members == outcomes.len() as u64 {

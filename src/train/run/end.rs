@@ -21,6 +21,7 @@ impl Run<'_> {
     pub(super) fn is_over(
         &mut self,
         method: &dyn Method,
+        recorder: &mut dyn Recorder,
     ) -> Result<Option<(StopReason, Option<Judgement>)>, TrainError> {
         let stop = self.session.experiment.stop.clone();
         let Counters { generation, env_steps, wall_seconds, evaluation_mean, .. } = self.counters;
@@ -41,7 +42,7 @@ impl Run<'_> {
         if !reached(evaluation_mean) && limit.is_none() {
             return Ok(None);
         }
-        let last = self.evaluate(method, Purpose::FinalEvaluation, &mut ())?;
+        let last = self.evaluate(method, Purpose::FinalEvaluation, recorder)?;
         if reached(evaluation_mean) && reached(self.complete(last).map(|e| e.score())) {
             let reason = match last {
                 Some(Judgement::Errors(_)) => StopReason::ErrorRate,

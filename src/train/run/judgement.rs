@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Run;
+use crate::comm::{CommError, all_gather_texts};
 use crate::method::Method;
 use crate::record::{Counters, Judgement, PolicyFile, Recorder};
 use crate::seed::Purpose;
@@ -62,14 +63,24 @@ impl Run<'_> {
         }
         let seeds = Seeds { seed: experiment.seed, purpose, generation: self.counters.generation };
         let episodes = experiment.evaluation.episodes;
-        let judge = || evaluate(&self.rank, method.theta(), seeds, episodes, &|| {});
-        let evaluation = self.rank.once(judge)?;
+        let rank = &self.rank;
+        let (evaluation, warnings) = rank.once(|| {
+            let evaluation = evaluate(rank, method.theta(), seeds, episodes, &|| {})?;
+            let mut mine = Vec::new();
+            for mut worker in rank.crew.each_worker() {
+                mine.append(&mut worker.warnings);
+            }
+            let warnings = all_gather_texts(rank.comm, &mine.join("\n"))?;
+            Ok::<_, CommError>((evaluation, warnings))
+        })?;
+        let row = format!("{} {}", experiment.method.row(), self.counters.generation);
+        for warning in warnings {
+            recorder.event(&format!("warning: {row}, evaluation: {warning}"))?;
+        }
         let finished = evaluation.map_or(0, |e| e.episodes);
         if finished < episodes {
             recorder.event(&format!(
-                "warning: {} {}: {} of {episodes} evaluation episodes had no return",
-                experiment.method.row(),
-                self.counters.generation,
+                "warning: {row}: {} of {episodes} evaluation episodes had no return",
                 episodes - finished,
             ))?;
         }

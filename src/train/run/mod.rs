@@ -67,7 +67,7 @@ impl<'a> Run<'a> {
         recorder: &mut dyn Recorder,
     ) -> Result<Ending, TrainError> {
         loop {
-            if let Some((reason, last)) = self.is_over(method)? {
+            if let Some((reason, last)) = self.is_over(method, recorder)? {
                 self.save(method, recorder)?;
                 return self.finish(method, recorder, reason, last);
             }
