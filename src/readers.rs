@@ -5,6 +5,8 @@
 //! and panic only if what it read is not what it should be, such as an experiment that reads back
 //! differently.
 
+mod run_directory;
+
 use std::io::Write;
 use std::sync::OnceLock;
 
@@ -38,7 +40,7 @@ pub struct Reader {
 }
 
 /// All of them.
-pub const READERS: [Reader; 12] = [
+pub const READERS: [Reader; 13] = [
     Reader { name: "experiment", read: experiment, examples: experiments },
     Reader { name: "assignment", read: assignment, examples: || texts(&ASSIGNMENTS) },
     Reader { name: "sweep", read: sweep, examples: || texts(&SWEEPS) },
@@ -46,6 +48,11 @@ pub const READERS: [Reader; 12] = [
     Reader { name: "restore", read: restore, examples: states },
     Reader { name: "policy", read: policy, examples: policies },
     Reader { name: "tables", read: tables, examples: || texts(&TABLES) },
+    Reader {
+        name: "run-directory",
+        read: run_directory::run_directory,
+        examples: run_directory::examples,
+    },
     Reader { name: "idx", read: dataset::read_idx, examples: data_files },
     Reader { name: "gradient", read: gradient, examples: gradients },
     Reader { name: "words", read: words, examples: || texts(&WORDS) },

@@ -11,7 +11,7 @@ pub(super) mod runs;
 mod table_csv;
 pub(super) mod terminal;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -57,6 +57,16 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
         picture.draw(&groups, &labels)?;
     }
     Ok(0)
+}
+
+/// The run in this directory as the table, in both forms, and as a picture.
+pub(super) fn looked_at(run: &Path) -> Result<(), Failure> {
+    let (runs, _) = runs::read("compare", &[run.to_owned()])?;
+    let groups = groups::groups(runs, None);
+    let labels = names::labels(&groups);
+    terminal::describe(&groups, &labels);
+    table_csv::bytes(&groups, &labels)?;
+    Picture::new(Path::new("curves.svg"))?.bytes(&groups, &labels).map(drop)
 }
 
 /// Refuses a threshold that no run of these could reach, whatever it learnt.

@@ -327,6 +327,12 @@ pub(crate) fn swept(path: &std::path::Path, text: &str) -> Option<Vec<String>> {
     sweep::names(path, text)
 }
 
+/// Looks at the run in this directory with every command that only looks; whether all could.
+pub(crate) fn looked_at(run: &std::path::Path) -> bool {
+    let looks = [watch::looked_at, compare::looked_at, report::looked_at];
+    looks.map(|look| look(run).is_ok()) == [true; 3]
+}
+
 /// Says what went wrong, in one place and one form.
 fn complain(failure: &Failure) -> ExitCode {
     eprintln!("es-train: {failure}");

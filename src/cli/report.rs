@@ -60,15 +60,31 @@ pub(super) fn run(arguments: &ReportArguments) -> Result<u8, Failure> {
     if let Some(threshold) = arguments.threshold {
         check_threshold(threshold, &runs)?;
     }
-    let groups = groups::groups(runs, arguments.threshold);
-    let labels = names::labels(&groups);
-    let parts = groups.into_iter().zip(labels).map(|(group, label)| Part::of(group, label));
-    let parts = parts.collect::<Result<Vec<_>, _>>()?;
+    let parts = parts(runs, arguments.threshold)?;
     let page = page(&parts, &notes, arguments)?;
     write_atomically(output, page.as_bytes())?;
     let runs: usize = parts.iter().map(|part| part.group.runs.len()).sum();
     print(&format!("{}: {}, {} bytes\n", output.display(), plural(runs, "run"), page.len()));
     Ok(0)
+}
+
+/// The page about the run in this directory, without its policy.
+pub(super) fn looked_at(run: &Path) -> Result<(), Failure> {
+    let arguments = ReportArguments {
+        runs: vec![run.to_owned()],
+        output: PathBuf::new(),
+        threshold: None,
+        no_episodes: true,
+        tools: ToolArguments::default(),
+    };
+    let (runs, notes) = runs::read("report", &arguments.runs)?;
+    page(&parts(runs, None)?, &notes, &arguments).map(drop)
+}
+
+fn parts(runs: Vec<runs::Run>, threshold: Option<f64>) -> Result<Vec<Part>, Failure> {
+    let groups = groups::groups(runs, threshold);
+    let labels = names::labels(&groups);
+    groups.into_iter().zip(labels).map(|(group, label)| Part::of(group, label)).collect()
 }
 
 impl Part {

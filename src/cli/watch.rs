@@ -9,14 +9,15 @@ mod screen;
 mod state;
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
 use ratatui::DefaultTerminal;
+use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyModifiers};
-use ratatui::layout::Size;
+use ratatui::layout::{Rect, Size};
 
 use self::state::Watched;
 use super::signals::Signals;
@@ -71,6 +72,19 @@ pub(super) fn run(arguments: &WatchArguments) -> Result<u8, Failure> {
     let terminal = terminal.and_then(Result::ok).map(Size::from);
     print(&screen::plain(&watched, terminal));
     Ok(0)
+}
+
+/// The run in this directory, on screens of several sizes.
+pub(super) fn looked_at(run: &Path) -> Result<(), Failure> {
+    let mut watched = Watched::new(run, None);
+    watched.refresh()?;
+    for (width, height) in [(1, 1), (60, 20), (200, 50)] {
+        let area = Rect::new(0, 0, width, height);
+        screen::draw(&watched, area, &mut Buffer::empty(area));
+    }
+    screen::plain(&watched, None);
+    screen::plain(&watched, Some(Size::new(80, 24)));
+    watched.refresh()
 }
 
 /// Shows the run until it ends or somebody has seen enough.

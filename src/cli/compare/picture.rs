@@ -60,6 +60,11 @@ impl Picture {
 
     /// Draws the curves of these groups, each under its label.
     pub fn draw(&self, groups: &[Group], labels: &[String]) -> Result<(), Failure> {
+        Ok(write_atomically(&self.path, &self.bytes(groups, labels)?)?)
+    }
+
+    /// The file's bytes.
+    pub fn bytes(&self, groups: &[Group], labels: &[String]) -> Result<Vec<u8>, Failure> {
         let sheet = Sheet::of(groups, labels).ok_or_else(|| {
             Failure::failed(format!(
                 "{}: nothing to draw: none of the runs has been evaluated yet; give runs that have \
@@ -72,7 +77,7 @@ impl Picture {
             Failure::failed(format!("{}: cannot draw: {error}", self.path.display()))
         };
         let size = sheet.size();
-        let bytes = match self.kind {
+        Ok(match self.kind {
             Kind::Svg => {
                 let mut text = String::new();
                 let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
@@ -88,8 +93,7 @@ impl Picture {
                 drop(area);
                 png(&pixels, size).map_err(|error| failed(&error))?
             }
-        };
-        Ok(write_atomically(&self.path, &bytes)?)
+        })
     }
 }
 
