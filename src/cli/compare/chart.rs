@@ -10,7 +10,7 @@ use crate::record::Measure;
 pub(super) const FONT: &str = "sans-serif";
 
 /// Results beyond this are drawn at it.
-const FARTHEST: f64 = 1e300;
+pub(in crate::cli) const FARTHEST: f64 = 1e300;
 
 /// Colours that people who see few colours tell apart, too (Okabe and Ito 2008); its yellow is too
 /// pale for a line.

@@ -10,7 +10,7 @@ use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph, Widget
 use super::fit;
 use super::screen::Colours;
 use super::state::Watched;
-use crate::cli::compare::chart::tick;
+use crate::cli::compare::chart::{FARTHEST, tick};
 use crate::record::Rows;
 
 /// A picture: (column, what it is called, factor) of a line and of dots.
@@ -67,13 +67,13 @@ fn of(picture: &Picture, rows: &Rows, area: Rect, buffer: &mut Buffer, colours: 
     let most = 4 * usize::from(area.width.max(1));
     let points = |column: &str| -> Vec<(f64, f64)> {
         let points = thinned(rows.points("generation", column), most);
-        points.into_iter().map(|(x, y)| (x, picture.factor * y)).collect()
+        points.into_iter().map(|(x, y)| (near(x), near(picture.factor * y))).collect()
     };
     let line = points(picture.line.0);
     let dots = picture.dots.map_or(Vec::new(), |(column, _)| points(column));
     let (low, high) = ends(line.iter().chain(&dots).map(|point| point.1));
-    let last = rows.last("generation").unwrap_or(1.0);
-    let first = rows.get(0, "generation").unwrap_or(0.0).min(last - 1.0);
+    let last = near(rows.last("generation").unwrap_or(1.0));
+    let first = near(rows.get(0, "generation").unwrap_or(0.0)).min(last - 1.0);
 
     let (mut titles, mut sets) = (Vec::new(), Vec::new());
     if !line.is_empty() {
@@ -112,6 +112,11 @@ fn of(picture: &Picture, rows: &Rows, area: Rect, buffer: &mut Buffer, colours: 
         .x_axis(axis(first, last, generations))
         .y_axis(axis(low, high, heights))
         .render(area, buffer);
+}
+
+/// What can be drawn: widths and heights must not overflow.
+fn near(value: f64) -> f64 {
+    value.clamp(-FARTHEST, FARTHEST)
 }
 
 /// The range of the values with some room, also where they are all the same.
