@@ -225,8 +225,13 @@ fn no_reader_panics_or_takes_memory_that_its_input_is_not_worth() {
     let mut troubled = Vec::new();
     for reader in READERS.iter().filter(|reader| only.is_none_or(|only| only == reader.name)) {
         let until = seconds.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds));
-        // A method is made for each case, and a generation played.
-        let cases = if reader.name == "restore" { 100 } else { 1500 };
+        let cases = match reader.name {
+            // A method is made for each case, and a generation played.
+            "restore" => 100,
+            // Files are written, and pages made of them.
+            "run-directory" => 300,
+            _ => 1500,
+        };
         if let Err(panic) = catch_unwind(|| try_out(reader, cases, until)) {
             troubled.push(panic.downcast_ref::<String>().cloned().unwrap_or_default());
         }
