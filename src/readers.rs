@@ -381,7 +381,10 @@ fn gradients() -> Vec<Vec<u8>> {
         let bytes = codec.expect("it is one").encode(&numbers, &mut Draws::new(1, 2, 3));
         [vec![which as u8], bytes].concat()
     };
-    CODECS.iter().enumerate().map(encoded).collect()
+    let mut all: Vec<Vec<u8>> = CODECS.iter().enumerate().map(encoded).collect();
+    // Found by a fuzzer: a scale below zero, whose largest level was minus infinity.
+    all.push([&[4][..], &f32::MIN.to_le_bytes(), &[0xff; 60]].concat());
+    all
 }
 
 /// Texts with a meaning of their own: of flags, and of keys. What has a way to be written is written

@@ -122,7 +122,9 @@ impl Codec for Qsgd {
     fn decode(&self, bytes: &[u8], gradient: &mut [f32]) {
         let mut reader = BitReader::new(bytes);
         for bucket in gradient.chunks_mut(self.bucket) {
-            let scale = Some(f32::from_bits(reader.read(32))).filter(|scale| scale.is_finite());
+            // A scale that nobody writes stands for zeros, so that all numbers below are finite.
+            let scale =
+                Some(f32::from_bits(reader.read(32))).filter(|s| (0.0..=f32::MAX).contains(s));
             let step = scale.unwrap_or_default() / self.levels() as f32;
             let number = |level: u32, negative: bool| {
                 // The largest scale of all could round up to infinity.
