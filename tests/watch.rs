@@ -107,7 +107,7 @@ fn on_a_terminal_it_follows_the_run_until_q_or_its_end() {
         };
         let mut text = read_until(&mut watch, "training");
         watch.stdin.as_mut().unwrap().write_all(b"q").unwrap();
-        watch.stdout.as_mut().unwrap().read_to_string(&mut text).unwrap();
+        text += &rest(&mut watch);
         assert!(watch.wait().unwrap().success());
         assert!(text.contains(THERE) && text.contains(BACK), "{text}");
         // What stays is the plain frame, with a run that goes on.
@@ -122,9 +122,16 @@ fn on_a_terminal_it_follows_the_run_until_q_or_its_end() {
     let mut text = read_until(&mut watch, "training");
     std::fs::write(place.path("run/stop"), "").unwrap();
     running.wait().exits_with(3);
-    watch.stdout.as_mut().unwrap().read_to_string(&mut text).unwrap();
+    text += &rest(&mut watch);
     assert!(watch.wait().unwrap().success());
     assert!(text.rsplit_once(BACK).unwrap().1.contains("stopped in row"), "{text}");
+}
+
+/// Everything that still comes. It may begin in the middle of a character.
+fn rest(child: &mut Child) -> String {
+    let mut bytes = Vec::new();
+    child.stdout.as_mut().unwrap().read_to_end(&mut bytes).unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Reads what comes until it contains `part`: a word, since spaces that were there are not sent again.

@@ -196,8 +196,7 @@ pub fn all_gather_equal(comm: &dyn Communicator, mine: &[u8]) -> Result<Vec<u8>,
 /// Longest text that a rank sends: a Python traceback has room.
 const TEXT_BYTES: usize = 4096;
 
-/// Brings a text of each rank to all, as far as [`TEXT_BYTES`] go; those that are not empty, in rank
-/// order.
+/// Brings a text of each rank to all, 4096 bytes of it at most; those that are not empty, in rank order.
 ///
 /// # Errors
 /// If another rank failed.
