@@ -290,7 +290,7 @@ fn run_mpi_restarts_a_job_that_lost_a_rank() {
     command.args(["-n", "3", "--restarts", "2"]).env("ES_TRAIN_BIN", PROGRAM);
     lenient(&mut command);
     let text = search(80);
-    let mut job = Job::start_as(command, &text, &TRAIN);
+    let mut job = Job::start_as(command, &text, &TRAIN).with_a_checkpoint();
     signal(job.rank(1), "KILL");
     assert_eq!(job.ends().code(), Some(0), "{}", job.said());
     assert!(job.said().contains("restart 1 of 2: es-train resume run"), "{}", job.said());
