@@ -11,6 +11,7 @@ mod fetch;
 mod job;
 mod judge;
 mod list;
+mod place;
 mod progress;
 mod render;
 mod report;

@@ -1,6 +1,6 @@
 //! `es-train train`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -8,7 +8,9 @@ use clap::Args;
 
 use super::resume::prepare_in;
 use super::signals::Signals;
-use super::{ExperimentArguments, Failure, INTERRUPTED, PlaceArguments, briefing, complain, job};
+use super::{
+    ExperimentArguments, Failure, INTERRUPTED, PlaceArguments, briefing, complain, job, place,
+};
 use crate::comm::{CommError, Communicator, broadcast_vec};
 use crate::experiment::{Experiment, Source};
 use crate::method::MethodError;
@@ -128,8 +130,9 @@ fn prepare(
     if initial.is_some() {
         experiment.policy.initial_from = Some(RunDirectory::INITIAL.to_owned());
     }
-    let path = run_path(arguments, source.name(), &experiment);
-    check_place(arguments, &path)?;
+    let several = arguments.seeds.is_some();
+    let path = place::of_run(arguments.out.as_deref(), several, source.name(), &experiment);
+    place::check(arguments.out.as_deref(), several, &path)?;
     let directory = RunDirectory::create(&path, &experiment.to_toml(), arguments.overwrite)?;
     if let Some(bytes) = &initial {
         directory.keep_initial(bytes)?;
@@ -145,44 +148,6 @@ fn prepare(
         announce: true,
         mark: None,
     }))
-}
-
-/// Refuses a directory that belongs to several runs, or one for several runs that belongs to one.
-fn check_place(arguments: &TrainArguments, path: &Path) -> Result<(), Failure> {
-    if let (Some(out), Some(_)) = (&arguments.out, arguments.seeds)
-        && RunDirectory::holds_run(out)
-    {
-        return Err(Failure::usage(format!(
-            "--out {}: this directory holds a run, and --seeds makes a directory in it for each \
-             seed; name another",
-            out.display()
-        )));
-    }
-    let below = RunDirectory::runs_below(path);
-    if below > 0 && !RunDirectory::holds_run(path) {
-        return Err(Failure::usage(format!(
-            "{}: this directory has {} in it, as that of a sweep; a run needs one of its own, such \
-             as --out {}",
-            path.display(),
-            plural(below, "run"),
-            path.join("another").display()
-        )));
-    }
-    Ok(())
-}
-
-fn run_path(arguments: &TrainArguments, name: &str, experiment: &Experiment) -> PathBuf {
-    match (&arguments.out, arguments.seeds) {
-        (Some(out), None) => out.clone(),
-        (Some(out), Some(_)) => out.join(format!("seed{}", experiment.seed)),
-        (None, _) => Path::new("results").join(default_name(name, experiment)),
-    }
-}
-
-/// The name of a run's directory where none is given. Environment ids may hold separators.
-pub(super) fn default_name(name: &str, experiment: &Experiment) -> String {
-    let env = experiment.task.name().replace(['/', ':'], "_");
-    format!("{name}-{env}-seed{}", experiment.seed)
 }
 
 /// Runs what rank 0 prepares on all ranks; `None` if there is nothing to run. The exit code is
@@ -382,23 +347,5 @@ fn of_transport(error: CommError) -> Stopped {
     match error {
         CommError::Lost { .. } => Stopped::Lost(error.to_string()),
         error => error.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::path::Component;
-
-    #[test]
-    fn a_run_without_a_place_lies_in_results_whatever_its_environment_is_called() {
-        for env in ["gymnasium:../../x", "../..", "/etc/x", "ALE/Pong-v5", "a:b", ".", ""] {
-            let text = "task.env = \"CartPole-v1\"\nstop.generations = 1\n";
-            let mut experiment = Experiment::parse(text).unwrap();
-            experiment.task.env = env.to_owned();
-            let name = default_name("mine", &experiment);
-            let parts: Vec<_> = Path::new(&name).components().collect();
-            assert!(matches!(parts[..], [Component::Normal(_)]), "{env}: {name}");
-        }
     }
 }

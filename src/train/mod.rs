@@ -120,7 +120,9 @@ pub fn train(
     let plan = experiment.plan(session.task)?;
     let crew = Crew::new(session.threads, session.task, &plan.policy, plan.members_per_worker)?;
     let rank = Rank::new(comm, &crew).remembering(session.memory.recall());
-    session.memory.begin(session.checkpoint);
+    if comm.outlives_ranks() {
+        session.memory.begin(session.checkpoint);
+    }
     let reference = reference::reference(session, &plan.policy, &rank)?;
     let mut method = experiment.method(&plan, session.task, session.initial, &rank)?;
     let mut counters = Counters::default();
