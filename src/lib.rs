@@ -25,7 +25,8 @@
 //! | B | the same bits with one library on one type of CPU |
 //! | C | measured time: never the same |
 //!
-//! Everything that reaches a policy's parameters is of class A, as long as its environment is.
+//! Everything that reaches a policy's parameters is of class A, as long as its environment is: but for
+//! `method.mode = "real"`, which is C, and `method.all_reduce = "ring"`, which depends on the number of ranks.
 //! Every random number is a function of (seed, purpose, generation, member, block); every sum over
 //! members runs in a fixed order or in exact integers.
 //!

@@ -84,6 +84,21 @@ fn a_run_and_a_sweep_do_not_share_a_directory() {
 }
 
 #[test]
+fn a_file_that_cannot_be_written_is_refused_before_anything_is_read() {
+    let place = trained();
+    place.es_train(&["compare", "run", "--csv", "run"]).exits_with(2).says(&["--csv", "directory"]);
+    for (command, flag) in [
+        (&["compare", "run"][..], "--plot"),
+        (&["report", "run"], "--output"),
+        (&["export", "run", "--format", "onnx"], "--output"),
+        (&["evaluate", "run"], "--render"),
+    ] {
+        let outcome = place.es_train(&[command, &[flag, "nowhere/a.svg"]].concat());
+        outcome.exits_with(2).says(&[flag, "there is no directory nowhere"]);
+    }
+}
+
+#[test]
 fn a_file_with_another_environment_tells_of_the_threshold_that_it_keeps() {
     let text = format!("{SMALL}evaluation_return = 475.0\n");
     let place = Place::new().with_file("pole.toml", &text);
@@ -239,35 +254,7 @@ fn a_file_that_cannot_be_an_experiment_is_named() {
 }
 
 #[test]
-fn a_table_that_the_method_does_not_use_is_a_warning() {
-    let place = Place::new().with_file("mine.toml", &format!("{SMALL}[ppo]\nclip = 0.2\n"));
-    let train = ["train", "mine.toml", "--out", "run", "-q"];
-    place
-        .es_train(&train)
-        .exits_with(0)
-        .says(&["warning: mine.toml: openai-es does not use [ppo]"]);
-}
-
-#[test]
-fn a_key_without_effect_is_a_warning_that_says_where_it_would_have_one() {
-    for (sets, says) in [
-        (&["optimizer.max_speed=1"][..], "--set optimizer.max_speed has no effect: openai-es uses"),
-        (
-            &["ga.parents=2"],
-            "--set ga.parents: openai-es does not use [ga], which belongs to ga and",
-        ),
-        (
-            &["method.name=random-search", "ga.parents=2"],
-            "--set ga.parents has no effect: random-search uses it only where method.name is ga",
-        ),
-        (&["method.name=eggroll", "method.alpha=0.5"], "method.step is threshold"),
-    ] {
-        let place = small();
-        let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", *set]).collect();
-        let outcome = place.es_train(&[&["check", "small.toml"], &sets[..]].concat());
-        let outcome = outcome.exits_with(0).says(&[says]);
-        assert_eq!(outcome.stderr.matches("warning").count(), 1, "{outcome:?}");
-    }
+fn a_number_format_to_choose_from_is_named_once() {
     refused(
         &["--set", "method.name=ga", "--set", "ga.formats=[\"f32\", \"f32\"]"],
         &["ga.formats = [\"f32\", \"f32\"]", "once"],

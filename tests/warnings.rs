@@ -1,8 +1,8 @@
-//! What a run says when it cannot learn or is asked to stop, through the binary.
+//! What a run says when it cannot learn, is asked to stop or is told what it has no use for.
 
 mod harness;
 
-use harness::{Place, eventually};
+use harness::{Place, SMALL, eventually, small};
 
 const NO_DIRECTION: &str = "no direction";
 
@@ -102,4 +102,36 @@ fn a_signal_is_answered_before_its_generation_is_over() {
     eventually("a generation", || place.run("run").generations_done() > 0);
     running.signal("INT");
     running.wait().exits_with(3).says(&["stopping after the generation", "a second Ctrl-C"]);
+}
+
+#[test]
+fn a_table_that_the_method_does_not_use_is_a_warning() {
+    let place = Place::new().with_file("mine.toml", &format!("{SMALL}[ppo]\nclip = 0.2\n"));
+    let train = ["train", "mine.toml", "--out", "run", "-q"];
+    place
+        .es_train(&train)
+        .exits_with(0)
+        .says(&["warning: mine.toml: openai-es does not use [ppo]"]);
+}
+
+#[test]
+fn a_key_without_effect_is_a_warning_that_says_where_it_would_have_one() {
+    for (sets, says) in [
+        (&["optimizer.max_speed=1"][..], "--set optimizer.max_speed has no effect: openai-es uses"),
+        (
+            &["ga.parents=2"],
+            "--set ga.parents: openai-es does not use [ga], which belongs to ga and",
+        ),
+        (
+            &["method.name=random-search", "ga.parents=2"],
+            "--set ga.parents has no effect: random-search uses it only where method.name is ga",
+        ),
+        (&["method.name=eggroll", "method.alpha=0.5"], "method.step is threshold"),
+    ] {
+        let place = small();
+        let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", *set]).collect();
+        let outcome = place.es_train(&[&["check", "small.toml"], &sets[..]].concat());
+        let outcome = outcome.exits_with(0).says(&[says]);
+        assert_eq!(outcome.stderr.matches("warning").count(), 1, "{outcome:?}");
+    }
 }

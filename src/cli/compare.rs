@@ -29,11 +29,11 @@ pub(super) struct CompareArguments {
     #[arg(long, value_name = "RETURN", allow_hyphen_values = true)]
     threshold: Option<f64>,
     /// Write the table to this file, with all quartiles.
-    #[arg(long, value_name = "FILE.csv")]
+    #[arg(long, value_name = "FILE.csv", value_parser = super::new_file)]
     csv: Option<PathBuf>,
     /// Draw learning curves, a panel for each task: a .svg or a .png. Of several seeds the median, and
     /// from quartile to quartile a band.
-    #[arg(long, value_name = "FILE.svg|FILE.png")]
+    #[arg(long, value_name = "FILE.svg|FILE.png", value_parser = super::new_file)]
     plot: Option<PathBuf>,
 }
 

@@ -33,7 +33,7 @@ pub(super) struct EvaluateArguments {
     #[arg(long, value_name = "FORMAT")]
     arithmetic: Option<Format>,
     /// Film the first episode: a .gif, or a .png with a strip of frames.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::new_file)]
     render: Option<PathBuf>,
     /// Show no progress.
     #[arg(short, long)]

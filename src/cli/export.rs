@@ -21,7 +21,7 @@ pub(super) struct ExportArguments {
     #[arg(long, value_enum)]
     format: FileFormat,
     /// The file; one that exists is replaced.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::new_file)]
     output: PathBuf,
     #[command(flatten)]
     tools: EnvironmentArguments,
@@ -39,12 +39,6 @@ pub(super) fn run(arguments: &ExportArguments) -> Result<u8, Failure> {
         return Err(Failure::usage(format!(
             "{}: no run here (no experiment.toml); give the directory that `es-train train` named",
             run.display()
-        )));
-    }
-    if output.is_dir() {
-        return Err(Failure::usage(format!(
-            "--output {}: a directory; expected the name of a file",
-            output.display()
         )));
     }
     let policy = RunDirectory::policy(run)?;

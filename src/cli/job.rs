@@ -70,9 +70,15 @@ fn under_mpi(
 }
 
 /// What every process of a job would say alike, said by the first, where the launcher tells which
-/// that is.
+/// that is. Its exit code is the job's: mpirun ends a job at the first process that fails, so the
+/// others would cut it short if they failed too.
 fn complain_once(failure: &Failure) -> ExitCode {
-    if launch::is_first() { complain(failure) } else { ExitCode::from(failure.code) }
+    if !launch::is_first() {
+        return ExitCode::SUCCESS;
+    }
+    let code = complain(failure);
+    std::thread::sleep(launch::TIME_TO_BE_READ);
+    code
 }
 
 /// Runs a command that is not for several processes.

@@ -210,6 +210,19 @@ fn positive(text: &str) -> Result<usize, String> {
     number.ok_or_else(|| format!("expected a whole number from 1 to {MOST}"))
 }
 
+/// A file that is to be written, in a directory that exists.
+fn new_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if path.is_dir() {
+        return Err("this is a directory; expected the name of a file".to_owned());
+    }
+    match parent.filter(|parent| !parent.is_dir()) {
+        Some(parent) => Err(format!("there is no directory {}; make it first", parent.display())),
+        None => Ok(path),
+    }
+}
+
 /// Why a command ends with another exit code than 0.
 #[derive(Debug)]
 struct Failure {
@@ -334,9 +347,10 @@ pub(crate) fn looked_at(run: &std::path::Path) -> bool {
     looks.map(|look| look(run).is_ok()) == [true; 3]
 }
 
-/// Says what went wrong, in one place and one form.
+/// Says what went wrong, in one place and one form, and in one piece beside other processes.
 fn complain(failure: &Failure) -> ExitCode {
-    eprintln!("es-train: {failure}");
+    use std::io::Write;
+    let _ = std::io::stderr().write_all(format!("es-train: {failure}\n").as_bytes());
     ExitCode::from(failure.code)
 }
 

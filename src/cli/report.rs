@@ -22,7 +22,7 @@ pub(super) struct ReportArguments {
     #[arg(value_name = "RUN_DIR", required = true)]
     runs: Vec<PathBuf>,
     /// The page; one that exists is replaced.
-    #[arg(short, long, value_name = "FILE.html", default_value = "report.html")]
+    #[arg(short, long, value_name = "FILE.html", default_value = "report.html", value_parser = super::new_file)]
     output: PathBuf,
     /// The mean return to which the way is measured, or on a data set the error as a fraction
     /// [default: where each experiment stops].
@@ -47,12 +47,6 @@ struct Part {
 
 pub(super) fn run(arguments: &ReportArguments) -> Result<u8, Failure> {
     let output = &arguments.output;
-    if output.is_dir() {
-        return Err(Failure::usage(format!(
-            "--output {}: a directory; expected the name of a file",
-            output.display()
-        )));
-    }
     let (runs, notes) = runs::read("report", &arguments.runs)?;
     for note in &notes {
         eprintln!("es-train: warning: {note}");

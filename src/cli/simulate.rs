@@ -51,7 +51,7 @@ pub(super) struct SimulateArguments {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     assignments: Vec<String>,
     /// Write the table to this file, too.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::new_file)]
     csv: Option<PathBuf>,
     #[command(flatten)]
     tools: ToolArguments,

@@ -1,6 +1,7 @@
 //! `es-train sweep`: every cell of a grid is a run of its own; what is finished is skipped, what
 //! was interrupted goes on. At the end the seeds of each cell are brought together.
 
+mod cell;
 mod file;
 mod formats;
 mod groups;
@@ -16,7 +17,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::Args;
 
-use self::file::{Cell, SweepFile};
+use self::cell::Cell;
+use self::file::SweepFile;
 use super::job::contained;
 use super::progress::Progress;
 use super::resume::prepare_in;

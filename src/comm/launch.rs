@@ -1,6 +1,11 @@
 //! How this process was started: alone, or as one of many by `mpirun` or `srun`.
 
 use std::env;
+use std::time::Duration;
+
+/// How long a process that is about to fail gives the launcher to read its last words: mpirun
+/// drops what it has not read when it ends a job.
+pub const TIME_TO_BE_READ: Duration = Duration::from_millis(300);
 
 /// Variables in which launchers tell a process how many of it there are.
 /// Open MPI, MPICH and its relatives (Hydra, Slurm's PMI), Slurm itself.

@@ -12,13 +12,13 @@ mod idle;
 mod keys;
 mod method;
 mod nearest;
+mod plan;
 mod read;
 mod resolve;
 mod sections;
 mod source;
 mod validate;
 
-pub use build::Plan;
 pub use compiled_in::compiled_in;
 pub use error::ExperimentError;
 pub use keys::{KEYS, Key};
@@ -30,6 +30,7 @@ pub use method::{
     SearchSection, SepCmaEsSection, Setup, SnesSection, StepRule, SynchronousSection,
     TensorParallelSection,
 };
+pub use plan::Plan;
 pub use sections::{
     ArithmeticSection, CheckpointSection, EvaluationSection, Master, OptimizerSection,
     PolicySection, StopSection, TaskSection,

@@ -3,8 +3,12 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_es-train");
+
+/// How long a test waits for what must come, on the slowest of machines.
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What lets Open MPI 4 and 5 start jobs as root in a container, and more ranks than cores.
 const LENIENT: [(&str, &str); 6] = [

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::file::Cell;
+use super::cell::Cell;
 use crate::arithmetic::{Format, Formats};
 use crate::cli::judge::{Exam, judge};
 use crate::cli::{Failure, ToolArguments};

@@ -1,6 +1,6 @@
 //! The runs of a sweep that differ in nothing but their seed, and what they say together.
 
-use super::file::Cell;
+use super::cell::Cell;
 use super::runs::{Finished, Run};
 use crate::record::{Measure, Way};
 use crate::statistics::{Confidence, Quartiles, wilson};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::file::Cell;
+use super::cell::Cell;
 use crate::cli::Failure;
 use crate::record::{Cost, Progress, RunDirectory, Summary, WorkSize};
 

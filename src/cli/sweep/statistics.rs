@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::file::Cell;
+use super::cell::Cell;
 use super::groups::Group;
 use crate::cli::Failure;
 use crate::record::{Measure, Way, write_atomically};

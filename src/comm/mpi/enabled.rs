@@ -13,7 +13,6 @@ use std::io::Write;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use mpi::Threading;
 use mpi::datatype::PartitionMut;
@@ -26,7 +25,7 @@ use mpi::traits::{
 
 use self::survivors::Survivors;
 use super::parcel::{Incoming, OnItsWay};
-use crate::comm::{CommError, Communicator, check, check_other};
+use crate::comm::{CommError, Communicator, check, check_other, launch};
 use crate::panics;
 
 /// Whether this binary can speak MPI.
@@ -40,9 +39,6 @@ const MESSAGE: i32 = 1;
 
 /// The tag of parcels.
 const PARCEL: i32 = 2;
-
-/// How long a failing rank's last words get to reach the terminal.
-const TIME_TO_BE_READ: Duration = Duration::from_millis(300);
 
 /// The MPI library and its version, if this binary has one.
 pub fn library_version() -> Option<String> {
@@ -124,8 +120,7 @@ pub fn run(
         }
         Err(reason) => {
             eprintln!("es-train: rank {rank} failed: {reason}");
-            // mpirun drops what it has not read when it ends a job.
-            std::thread::sleep(TIME_TO_BE_READ);
+            std::thread::sleep(launch::TIME_TO_BE_READ);
             comm.world.abort(ABORTED)
         }
     }

@@ -1,9 +1,31 @@
 //! Every key of the experiment file, with what it means: for `es-train list keys`, and so that a
 //! misspelt key is met with the nearest one that exists.
 
-mod table;
+mod ga;
+mod gradient;
+mod optimizer;
+mod policy;
+mod search;
+mod stop;
+mod task;
+mod workers;
 
-pub use table::KEYS;
+use std::sync::LazyLock;
+
+/// All keys, in the order of the file.
+pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
+    [
+        task::KEYS,
+        policy::KEYS,
+        search::KEYS,
+        gradient::KEYS,
+        workers::KEYS,
+        ga::KEYS,
+        optimizer::KEYS,
+        stop::KEYS,
+    ]
+    .concat()
+});
 
 /// One key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +38,15 @@ pub struct Key {
     pub takes: &'static str,
     /// What it means.
     pub help: &'static str,
+}
+
+const fn key(
+    path: &'static str,
+    takes: &'static str,
+    default: &'static str,
+    help: &'static str,
+) -> Key {
+    Key { path, default, takes, help }
 }
 
 // What may stand at a key, where several take the same.

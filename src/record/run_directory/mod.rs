@@ -1,26 +1,25 @@
 //! A run directory: what it holds, and that only one process writes to it.
 
+mod looking;
+mod recording;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use self::looking::newest_checkpoint;
 use super::atomic::remove_partial_files;
-use super::evaluations::progress;
 use super::lock::Lock;
-use super::{
-    Checkpoint, PolicyFile, Progress, ProgressCsv, RecordError, Recorder, Row, RunInfo, Summary,
-    Work, WorkSize, operations_csv, staleness_csv, work_size, write_atomically,
-};
-use crate::method::gradient::asynchronous::Staleness;
+use super::{Checkpoint, ProgressCsv, RecordError, Recorder, Summary, write_atomically};
 
 const EXPERIMENT: &str = "experiment.toml";
-pub(super) const PROGRESS: &str = "progress.csv";
+pub(in crate::record) const PROGRESS: &str = "progress.csv";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const PREVIOUS: &str = "checkpoint.previous.safetensors";
 const OPERATIONS: &str = "operations.csv";
 const STALENESS: &str = "staleness.csv";
 const POLICY: &str = "policy.safetensors";
-pub(super) const LOG: &str = "run.log";
+pub(in crate::record) const LOG: &str = "run.log";
 const SUMMARY: &str = "summary.json";
 const STOP: &str = "stop";
 
@@ -153,85 +152,6 @@ impl RunDirectory {
         write_atomically(&self.path.join(EXPERIMENT), experiment.as_bytes())?;
         remove_if_there(&self.path.join(SUMMARY))
     }
-
-    /// The file whose appearance stops the run after the generation at work.
-    pub fn stop_file(path: &Path) -> PathBuf {
-        path.join(STOP)
-    }
-
-    /// The file that the run's process holds locked.
-    pub fn lock_file(path: &Path) -> PathBuf {
-        path.join(super::lock::LOCK)
-    }
-
-    /// When the run in this directory wrote its last row.
-    pub fn progress_time(path: &Path) -> Option<std::time::SystemTime> {
-        path.join(PROGRESS).metadata().ok()?.modified().ok()
-    }
-
-    /// The best policy of the run in this directory.
-    ///
-    /// # Errors
-    /// If there is none yet or it is damaged.
-    pub fn policy(path: &Path) -> Result<PolicyFile, RecordError> {
-        let path = path.join(POLICY);
-        let bytes = fs::read(&path)
-            .map_err(RecordError::io(&path, "read (has the run been evaluated yet?)"))?;
-        PolicyFile::from_bytes(&bytes).map_err(|source| RecordError::Sealed { path, source })
-    }
-
-    /// The newest checkpoint of the run in this directory that is whole, if there is one. Looks
-    /// only, so that a run at work is not disturbed.
-    ///
-    /// # Errors
-    /// If all of them are damaged.
-    pub fn newest_checkpoint(path: &Path) -> Result<Option<Checkpoint>, RecordError> {
-        newest_checkpoint(path, &mut Vec::new())
-    }
-
-    /// The summary of the run in this directory, if it is finished.
-    pub fn summary(path: &Path) -> Option<Summary> {
-        serde_json::from_slice(&fs::read(path.join(SUMMARY)).ok()?).ok()
-    }
-
-    /// What a pass or step of this kind asks of hardware, if the finished run in this directory has
-    /// counted it.
-    pub fn work_size(path: &Path, kind: &str) -> Option<WorkSize> {
-        work_size(&fs::read_to_string(path.join(OPERATIONS)).ok()?, kind)
-    }
-
-    /// How far the run in this directory has come.
-    ///
-    /// # Errors
-    /// If its table is missing or damaged.
-    pub fn progress(path: &Path) -> Result<Progress, RecordError> {
-        progress(&path.join(PROGRESS))
-    }
-
-    /// Whether the run in this directory has a table of rows.
-    pub fn has_progress(path: &Path) -> bool {
-        fs::metadata(path.join(PROGRESS)).is_ok_and(|file| file.len() > 0)
-    }
-
-    /// The text of the experiment of the run in this directory.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn experiment(path: &Path) -> Result<String, RecordError> {
-        let file = path.join(EXPERIMENT);
-        fs::read_to_string(&file).map_err(RecordError::io(&file, "read"))
-    }
-
-    /// How many directories in this one hold runs.
-    pub fn runs_below(path: &Path) -> usize {
-        let entries = fs::read_dir(path).into_iter().flatten();
-        entries.filter(|entry| entry.as_ref().is_ok_and(|e| Self::holds_run(&e.path()))).count()
-    }
-
-    /// Whether this directory holds a run.
-    pub fn holds_run(path: &Path) -> bool {
-        path.join(EXPERIMENT).exists()
-    }
 }
 
 fn remove_if_there(path: &Path) -> Result<(), RecordError> {
@@ -240,132 +160,6 @@ fn remove_if_there(path: &Path) -> Result<(), RecordError> {
             Err(RecordError::io(path, "remove")(error))
         }
         _ => Ok(()),
-    }
-}
-
-/// The checkpoint, or the one before it if that is damaged or was being replaced.
-fn newest_checkpoint(
-    path: &Path,
-    warnings: &mut Vec<String>,
-) -> Result<Option<Checkpoint>, RecordError> {
-    let mut damaged = Vec::new();
-    for name in [CHECKPOINT, PREVIOUS] {
-        let file = path.join(name);
-        let bytes = match fs::read(&file) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(RecordError::io(&file, "read")(error)),
-        };
-        match Checkpoint::from_bytes(&bytes) {
-            Ok(checkpoint) => {
-                warnings.extend(damaged.iter().map(|damage| {
-                    format!(
-                        "{damage}; going on from {name}, row {}",
-                        checkpoint.counters.generation
-                    )
-                }));
-                return Ok(Some(checkpoint));
-            }
-            Err(error) => damaged.push(format!("{}: {error}", file.display())),
-        }
-    }
-    if damaged.is_empty() {
-        return Ok(None);
-    }
-    Err(RecordError::NoCheckpoint(format!(
-        "{}; no usable checkpoint is left. To start the run from its beginning, delete the \
-         checkpoint files and resume, or train its {EXPERIMENT} again",
-        damaged.join("; ")
-    )))
-}
-
-impl RunDirectory {
-    /// Writes a file of the run, if the directory is still its own.
-    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), RecordError> {
-        self.lock.check()?;
-        self.or_vanished(write_atomically(path, bytes))
-    }
-
-    /// An error says that the directory is gone, if that is why.
-    fn or_vanished(&self, result: Result<(), RecordError>) -> Result<(), RecordError> {
-        result.or_else(|error| self.lock.check().and(Err(error)))
-    }
-}
-
-impl Recorder for RunDirectory {
-    fn start(&mut self, run: &RunInfo) -> Result<(), RecordError> {
-        let path = self.path.join(PROGRESS);
-        self.progress = Some(ProgressCsv::reopen(&path, run.resumed_at.unwrap_or(0))?);
-        let began = match run.resumed_at {
-            Some(generation) => format!("resumed after row {generation}"),
-            None => "started".to_owned(),
-        };
-        let Self { path, log, .. } = self;
-        let (ranks, threads) = (run.ranks, run.threads);
-        writeln!(log, "{began}: ranks {ranks}, threads of each {threads}")
-            .map_err(RecordError::io(&path.join(LOG), "append to"))
-    }
-
-    fn row(&mut self, row: &Row) -> Result<(), RecordError> {
-        self.lock.check()?;
-        self.progress.as_mut().map_or(Ok(()), |progress| progress.append(row))
-    }
-
-    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), RecordError> {
-        self.lock.check()?;
-        let path = self.path.join(CHECKPOINT);
-        let bytes = checkpoint
-            .to_bytes()
-            .map_err(|source| RecordError::Sealed { path: path.clone(), source })?;
-        // The checkpoint counts on its rows being there.
-        if let Some(progress) = &self.progress {
-            progress.sync()?;
-        }
-        if path.exists() {
-            let previous = self.path.join(PREVIOUS);
-            let renamed = fs::rename(&path, &previous);
-            self.or_vanished(renamed.map_err(RecordError::io(&previous, "replace")))?;
-        }
-        self.put(&path, &bytes)
-    }
-
-    fn best_policy(&mut self, policy: &PolicyFile) -> Result<(), RecordError> {
-        let path = self.path.join(POLICY);
-        let bytes = policy
-            .to_bytes()
-            .map_err(|source| RecordError::Sealed { path: path.clone(), source })?;
-        self.put(&path, &bytes)
-    }
-
-    fn work(&mut self, work: &[Work]) -> Result<(), RecordError> {
-        let path = self.path.join(OPERATIONS);
-        let bytes = operations_csv(work).map_err(|error| RecordError::Table {
-            path: path.clone(),
-            reason: error.to_string(),
-        })?;
-        self.put(&path, &bytes)
-    }
-
-    fn staleness(&mut self, staleness: &Staleness) -> Result<(), RecordError> {
-        let path = self.path.join(STALENESS);
-        let bytes = staleness_csv(staleness).map_err(|error| RecordError::Table {
-            path: path.clone(),
-            reason: error.to_string(),
-        })?;
-        self.put(&path, &bytes)
-    }
-
-    fn event(&mut self, line: &str) -> Result<(), RecordError> {
-        writeln!(self.log, "{line}").map_err(RecordError::io(&self.path.join(LOG), "append to"))
-    }
-
-    fn finish(&mut self, summary: &Summary) -> Result<(), RecordError> {
-        let path = self.path.join(SUMMARY);
-        let json = serde_json::to_string_pretty(summary).map_err(|error| RecordError::Table {
-            path: path.clone(),
-            reason: error.to_string(),
-        })?;
-        write_atomically(&path, format!("{json}\n").as_bytes())
     }
 }
 
