@@ -17,12 +17,13 @@ import matplotlib.pyplot as plt
 
 
 def main(table, output):
-    errors, megabytes = defaultdict(list), {}
+    errors, megabytes = defaultdict(list), defaultdict(list)
     with open(table, newline="") as file:
         for row in csv.DictReader(file):
             name = row["method.compression"]
             errors[name].append(100 * float(row["final_error_rate"]))
-            megabytes[name] = float(row["bytes_sent"]) / 1e6
+            megabytes[name].append(float(row["bytes_sent"]) / 1e6)
+    megabytes = {name: statistics.median(values) for name, values in megabytes.items()}
     figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
     markers = "os^vD"
     for number, (name, values) in enumerate(sorted(errors.items(), key=lambda entry: megabytes[entry[0]])):
