@@ -92,7 +92,8 @@ fn a_run_in_real_time_takes_every_update_once_and_learns_on_any_ranks() {
             // A server may be some pushes ahead of the first.
             let least = 250 * servers;
             assert!((least..least + 8 * servers).contains(&counted), "{counted}: {what}");
-            assert!(summary.final_test_error.unwrap() < 0.85, "{summary:?}: {what}");
+            // Guessing gets nine of ten wrong, give or take one in a hundred.
+            assert!(summary.final_test_error.unwrap() < 0.82, "{summary:?}: {what}");
             let sent = heard.rows.iter().map(|row| row.bytes_sent).sum::<u64>();
             assert_eq!(sent > 0, ranks > 1, "{sent} bytes: {what}");
         }
