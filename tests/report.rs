@@ -107,8 +107,9 @@ fn what_is_missing_is_said_in_words() {
     has(&self::page(&place, &["s", "--no-episodes"]), &["Left out, as <code>--no-episodes</code>"]);
     place.es_train(&["report", "nothing"]).exits_with(2).says(&["nothing: no such directory"]);
     place.es_train(&["report", "."]).exits_with(2).says(&["`es-train report ./*/`"]);
-    place.es_train(&["report", "s", "-o", "s"]).exits_with(2).says(&["--output s: a directory"]);
-    place.es_train(&["report", "s", "-o", "no/x.html"]).exits_with(1).says(&["no such directory"]);
+    place.es_train(&["report", "s", "-o", "s"]).exits_with(2).says(&["this is a directory"]);
+    let nowhere = place.es_train(&["report", "s", "-o", "no/x.html"]);
+    nowhere.exits_with(2).says(&["there is no directory no"]);
 }
 
 #[test]

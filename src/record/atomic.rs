@@ -73,3 +73,17 @@ fn sync_directory(directory: &Path) -> std::io::Result<()> {
     let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     File::open(directory)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named_and_not_the_temporary_one() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("no/such.csv");
+        let error = write_atomically(&path, b"").unwrap_err().to_string();
+        assert!(error.contains("such.csv: cannot write: there is no such directory"), "{error}");
+        assert!(!error.contains(PREFIX), "{error}");
+    }
+}
