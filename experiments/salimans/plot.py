@@ -1,15 +1,17 @@
 """Draws steps to each score beside those of Salimans et al. 2017 (Table 3) for ES and TRPO.
 
-    python3 experiments/salimans/plot.py STATISTICS.csv OUTPUT.png
+    python3 experiments/salimans/plot.py STATISTICS.csv... OUTPUT.png
 
-STATISTICS.csv is that of `es-train sweep experiments/salimans/table.toml`. Also prints the table. Needs matplotlib.
+STATISTICS.csv is that of `es-train sweep experiments/salimans/table.toml`; what a further one says of a task, such as that of
+walker2d_long.toml, takes the place of what those before it say. Steps are medians of the runs that reached a score. Also prints the table.
+Needs matplotlib.
 """
 
 import csv
 import sys
 
 # Before what may not be installed.
-if len(sys.argv) != 3:
+if len(sys.argv) < 3:
     sys.exit(__doc__)
 
 import matplotlib
@@ -29,9 +31,13 @@ PUBLISHED = {
 
 
 def main():
-    statistics, output = sys.argv[1:3]
-    with open(statistics, newline="") as file:
-        rows = list(csv.DictReader(file))
+    *tables, output = sys.argv[1:]
+    rows = []
+    for table in tables:
+        with open(table, newline="") as file:
+            newer = list(csv.DictReader(file))
+        tasks = {row["env"] for row in newer}
+        rows = [row for row in rows if row["env"] not in tasks] + newer
     figure, axes = plt.subplots(2, 3, figsize=(12, 6.4))
     print("| task | score | reached | es-train, million steps: median (quartiles) | ES 2017 | TRPO 2017 |")
     print("| --- | --- | --- | --- | --- | --- |")
