@@ -1,8 +1,8 @@
 //! Policies.
 
-use super::sealed;
 use es_envs::{ActionSpace, Image, Spec};
 
+use super::sealed;
 use crate::arithmetic::{Format, Formats};
 use crate::export::Export;
 use crate::network::{Architecture, Convolutions};
