@@ -108,6 +108,10 @@ impl Env for Counted {
         self.steps.fetch_add(1, Ordering::Relaxed);
         self.inner.step(action, observation)
     }
+
+    fn behaviour(&self, behaviour: &mut [f32]) -> Result<(), EnvError> {
+        self.inner.behaviour(behaviour)
+    }
 }
 
 /// What rank 0 has written: (generation, steps so far, mean return, theta) of each row, and the last
@@ -144,12 +148,13 @@ impl Written {
 fn run(text: &str, lost_at: u64) -> (Summary, Written, u64, bool) {
     let steps = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&steps);
+    let experiment = Experiment::parse(text).unwrap();
+    let env = experiment.task.env.clone();
     let task = Task::new(move || {
-        let inner = make("CartPole-v1", &Setting::default())?;
+        let inner = make(&env, &Setting::default())?;
         Ok(Counted { inner, steps: Arc::clone(&counter) })
     })
     .unwrap();
-    let experiment = Experiment::parse(text).unwrap();
     let (memory, mut written) = (Memory::default(), Written::default());
     let machine = Machine::of_job(&Solo, &[]).unwrap();
     let comm = Losing::at(lost_at);
@@ -213,6 +218,18 @@ fn a_search_goes_on_from_any_call_without_playing_what_is_known() {
     );
     // At most a generation or an evaluation: 2,138 steps are taken in all.
     goes_on_from_any_call(&text, 350);
+}
+
+/// Which plays trials of theta after its returns, and sees as its filter has learnt to.
+#[test]
+fn a_search_for_novelty_goes_on_from_any_call_with_the_same_trials() {
+    let text = format!(
+        "{BASE}[checkpoint]\nevery = 3\n[method]\nname = \"ns-es\"\npopulation = 8\nagents = 2\n\
+         trial_episodes = 2\n"
+    );
+    let text = text.replace("CartPole-v1", "MountainCar-v0");
+    let text = text.replace("[policy]\n", "[policy]\nnormalize_observations = true\n");
+    goes_on_from_any_call(&text, 1600);
 }
 
 #[test]

@@ -7,8 +7,9 @@
 mod communicator;
 mod mpi_job;
 
+use std::io::Read;
 use std::path::Path;
-use std::process::{Command, ExitCode, Output, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use es_train::comm::mpi;
@@ -135,6 +136,37 @@ fn one_rank_that_is_killed_ends_the_job_and_the_run_goes_on_from_its_checkpoint(
     a_killed_rank_ends_the_job(&gradient, "stop.updates");
 }
 
+fn ends_within(job: &mut Child, time: Duration) -> ExitStatus {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = job.try_wait().unwrap() {
+            return status;
+        }
+        assert!(began.elapsed() < time, "the job hangs");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Rank 1 has no shard of the batch and waits for that of rank 0.
+#[test]
+fn a_rank_that_runs_out_of_numbers_ends_the_job_with_its_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let train = "train --dataset synthetic --out run --set stop.updates=40 \
+                 --set optimizer.learning_rate=1e30";
+    let mut job = mpirun(2)
+        .arg(PROGRAM)
+        .current_dir(directory.path())
+        .args(train.split_whitespace())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let status = ends_within(&mut job, PATIENCE);
+    let mut said = String::new();
+    job.stderr.unwrap().read_to_string(&mut said).unwrap();
+    assert!(!status.success(), "{said}");
+    assert!(said.contains("rank 0 failed: ") && said.contains("NaN or infinite"), "{said}");
+}
+
 /// `end` is the key that says after how many rows or updates a run ends.
 fn a_killed_rank_ends_the_job(flags: &[&str], end: &str) {
     let directory = tempfile::tempdir().unwrap();
@@ -159,15 +191,7 @@ fn a_killed_rank_ends_the_job(flags: &[&str], end: &str) {
     let victim = String::from_utf8_lossy(&ranks.stdout).trim().to_owned();
     assert!(!victim.is_empty(), "mpirun has no child process");
     assert!(output(Command::new("kill").args(["-9", &victim])).status.success());
-    let killed = Instant::now();
-    let status = loop {
-        if let Some(status) = job.try_wait().unwrap() {
-            break status;
-        }
-        assert!(killed.elapsed() < Duration::from_secs(10), "the job hangs after a rank's death");
-        std::thread::sleep(Duration::from_millis(20));
-    };
-    assert!(!status.success());
+    assert!(!ends_within(&mut job, Duration::from_secs(10)).success());
     let resumed = output(mpirun(2).arg(PROGRAM).current_dir(directory.path()).args([
         "resume",
         "run",

@@ -46,8 +46,20 @@ fn prepare(arguments: &ResumeArguments) -> Result<Option<Prepared>, Failure> {
     prepare_in(&arguments.run, &arguments.assignments, &arguments.place.tools)
 }
 
-/// Opens a run directory and finds what is needed to go on; `None` if the run is finished.
+/// Opens a run directory for a user who wants its run to go on; `None` if the run is finished.
 pub(super) fn prepare_in(
+    path: &Path,
+    assignments: &[String],
+    tools: &ToolArguments,
+) -> Result<Option<Prepared>, Failure> {
+    let prepared = prepare_again(path, assignments, tools)?;
+    prepared.as_ref().map_or(Ok(()), |prepared| prepared.directory.forget_stop())?;
+    Ok(prepared)
+}
+
+/// Opens a run directory and finds what is needed to go on; `None` if the run is finished. A wish that it
+/// stop stays.
+pub(super) fn prepare_again(
     path: &Path,
     assignments: &[String],
     tools: &ToolArguments,

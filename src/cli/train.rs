@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::resume::prepare_in;
+use super::resume::prepare_again;
 use super::signals::Signals;
 use super::{
     ExperimentArguments, Failure, INTERRUPTED, PlaceArguments, briefing, complain, job, place,
@@ -14,7 +14,9 @@ use super::{
 use crate::comm::{CommError, Communicator, broadcast_vec};
 use crate::experiment::{Experiment, Source};
 use crate::method::MethodError;
-use crate::record::{Checkpoint, Console, Recorder, RunDirectory, TensorBoard, plural};
+use crate::record::{
+    Checkpoint, Console, RecordError, Recorder, RunDirectory, TensorBoard, plural,
+};
 use crate::task::Task;
 use crate::train::{Ending, Machine, Memory, Session, TrainError, default_threads, train};
 
@@ -167,7 +169,12 @@ pub(super) fn run_on(
     loop {
         let lost = match ended {
             Err(Stopped::Failed(failure)) => return Err(failure),
-            Ok(code) if comm.all_well(true) => return Ok(code),
+            Ok(code) if comm.all_well(true) => {
+                if let (INTERRUPTED, 0, Some(path)) = (code, comm.rank(), &path) {
+                    let _ = std::fs::remove_file(RunDirectory::stop_file(path));
+                }
+                return Ok(code);
+            }
             Ok(_) => "another rank saw it".to_owned(),
             Err(Stopped::Lost(reason)) => {
                 comm.all_well(false);
@@ -182,7 +189,7 @@ pub(super) fn run_on(
             return Err(Failure::failed(format!("{lost}, before the run had a directory")));
         };
         let going_on = || {
-            let prepared = prepare_in(&path, &[], &place.tools)?;
+            let prepared = prepare_again(&path, &[], &place.tools)?;
             let mark = prepared.as_ref().and_then(|p| memory.mark_of(p.checkpoint.as_ref()));
             let base = match prepared.as_ref().map(|p| p.checkpoint.is_some()) {
                 Some(false) => "the start of the run",
@@ -302,6 +309,8 @@ fn run_once(
     };
     if let (Err(error), Some(path)) = (&result, &path)
         && !error.is_of_the_lost()
+        // Another run may have the directory's name by now.
+        && !matches!(error, TrainError::Record(RecordError::Vanished(_)))
     {
         RunDirectory::note(path, &format!("failed: {error}"));
     }
@@ -310,7 +319,6 @@ fn run_once(
         Ok(Ending::Interrupted { generation }) => {
             if let Some(path) = path {
                 RunDirectory::note(&path, &format!("stopped in row {}", generation + 1));
-                let _ = std::fs::remove_file(&stop_file);
                 eprintln!(
                     "stopped after {} {generation}; go on with: es-train resume {}",
                     shared.experiment.method.row(),
@@ -323,7 +331,7 @@ fn run_once(
         Err(
             error @ (TrainError::Method(
                 MethodError::AllFaulted { .. }
-                | MethodError::Diverged { .. }
+                | MethodError::AllDiverged { .. }
                 | MethodError::Memory { .. }
                 | MethodError::NoWorkers { .. }
                 | MethodError::LostServer { .. },

@@ -171,7 +171,10 @@ pub trait Communicator {
     }
 }
 
-/// Broadcasts rank 0's bytes, whose length only rank 0 knows.
+/// The longest piece of a broadcast: MPI counts bytes in 31 bits.
+const PIECE: usize = 1 << 30;
+
+/// Broadcasts rank 0's bytes, of any number, which only rank 0 knows.
 ///
 /// # Errors
 /// If another rank failed.
@@ -179,7 +182,7 @@ pub fn broadcast_vec(comm: &dyn Communicator, bytes: &mut Vec<u8>) -> Result<(),
     let mut length = (bytes.len() as u64).to_le_bytes();
     comm.broadcast(&mut length)?;
     bytes.resize(u64::from_le_bytes(length) as usize, 0);
-    comm.broadcast(bytes)
+    bytes.chunks_mut(PIECE).try_for_each(|piece| comm.broadcast(piece))
 }
 
 /// Gathers one equally long message from every rank, in rank order.

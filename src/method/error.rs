@@ -41,12 +41,20 @@ pub enum MethodError {
         /// The step size after it.
         sigma: f64,
     },
-    /// A gradient method ran out of numbers.
+    /// A gradient method ran out of numbers on this rank; the others may be waiting for it.
     #[error("update {update}: {source}")]
     Diverged {
         /// The update, from 1.
         update: u64,
         /// Where.
+        source: Diverged,
+    },
+    /// The same, which all ranks know of.
+    #[error("update {update}: {source}")]
+    AllDiverged {
+        /// The update, from 1.
+        update: u64,
+        /// Where, on the first rank that saw it.
         source: Diverged,
     },
     /// An environment that gradients come from failed.

@@ -3,6 +3,7 @@
 use super::Recall;
 use crate::comm::{CommError, Communicator, all_gather_equal};
 use crate::crew::Crew;
+use crate::seed::Purpose;
 
 /// One rank: its place in the job and its threads.
 pub struct Rank<'a> {
@@ -26,17 +27,23 @@ impl<'a> Rank<'a> {
         Rank { recall, ..self }
     }
 
-    /// What the ranks' common `work` comes to, which must be the same on every rank. On the way back to where
+    /// What the ranks' common `work` comes to, which must be the same on every rank; it is for this purpose
+    /// in this generation. On the way back to where
     /// the ranks were before one was lost it is not done again, if all others know what it came to.
     ///
     /// # Errors
     /// Those of the work.
-    pub fn once<T, E>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E>
+    pub fn once<T, E>(
+        &self,
+        purpose: Purpose,
+        generation: u64,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E>
     where
         T: Clone + 'static,
     {
         match self.recall {
-            Some(recall) => recall.once(work),
+            Some(recall) => recall.once((purpose, generation), work),
             None => work(),
         }
     }

@@ -11,9 +11,14 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
+use crate::seed::Purpose;
+
+/// What a result is of: its purpose and generation.
+type Of = (Purpose, u64);
+
 #[derive(Default)]
 struct Kept {
-    results: VecDeque<Box<dyn Any>>,
+    results: VecDeque<(Of, Box<dyn Any>)>,
     /// The number of the first of them.
     first: u64,
     /// The number of the result that is asked for next.
@@ -21,9 +26,17 @@ struct Kept {
 }
 
 impl Kept {
-    fn at(&self, number: u64) -> Option<&dyn Any> {
-        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        self.results.get(index).map(AsRef::as_ref)
+    /// The next result, if it is this one.
+    fn known<T: Clone + 'static>(&self, of: Of) -> Option<T> {
+        let index = usize::try_from(self.next.checked_sub(self.first)?).ok()?;
+        let (known, result) = self.results.get(index)?;
+        result.downcast_ref::<T>().filter(|_| *known == of).cloned()
+    }
+
+    /// Lets go of the results from this number on.
+    fn forget_from(&mut self, number: u64) {
+        let many = number.saturating_sub(self.first);
+        self.results.truncate(usize::try_from(many).unwrap_or(usize::MAX));
     }
 }
 
@@ -32,20 +45,22 @@ impl Kept {
 pub struct Recall(RefCell<Kept>);
 
 impl Recall {
-    /// The next result: the one that is kept, if there is one, else what `work` comes to, which is kept.
-    pub(super) fn once<T, E>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E>
+    /// The next result: the one that is kept, if it is of this purpose and generation, else what `work`
+    /// comes to, which is kept. Where another was kept, the run has taken another way since, such as to
+    /// a limit in seconds, and nothing of what came after it is of use.
+    pub(super) fn once<T, E>(&self, of: Of, work: impl FnOnce() -> Result<T, E>) -> Result<T, E>
     where
         T: Clone + 'static,
     {
-        let known = {
-            let kept = self.0.borrow();
-            kept.at(kept.next).and_then(|result| result.downcast_ref::<T>()).cloned()
-        };
+        let known = self.0.borrow().known(of);
         let result = match known {
             Some(result) => result,
             None => {
                 let result = work()?;
-                self.0.borrow_mut().results.push_back(Box::new(result.clone()));
+                let mut kept = self.0.borrow_mut();
+                let next = kept.next;
+                kept.forget_from(next);
+                kept.results.push_back((of, Box::new(result.clone())));
                 result
             }
         };
@@ -79,9 +94,7 @@ impl Recall {
 
     /// Lets go of the results from this number on.
     pub fn forget_from(&self, number: u64) {
-        let mut kept = self.0.borrow_mut();
-        let many = number.saturating_sub(kept.first);
-        kept.results.truncate(usize::try_from(many).unwrap_or(usize::MAX));
+        self.0.borrow_mut().forget_from(number);
     }
 }
 
@@ -91,7 +104,9 @@ mod tests {
 
     /// Results from the next one on: those that are kept, then 100 and on.
     fn results(recall: &Recall, count: u64) -> Vec<u64> {
-        (0..count).map(|k| recall.once(|| Ok::<_, ()>(100 + k)).unwrap()).collect()
+        let number = recall.next();
+        let one = |k| recall.once((Purpose::Episode, number + k), || Ok::<_, ()>(100 + k)).unwrap();
+        (0..count).map(one).collect()
     }
 
     #[test]
@@ -108,9 +123,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_of_something_else_is_worked_out_and_all_after_it_forgotten() {
+        let recall = Recall::default();
+        results(&recall, 3);
+        recall.go_back_to(1);
+        let last = recall.once((Purpose::FinalEvaluation, 1), || Ok::<u64, ()>(7));
+        assert_eq!((last, recall.end()), (Ok(7), 2));
+    }
+
+    #[test]
     fn work_that_fails_is_not_kept() {
         let recall = Recall::default();
-        assert_eq!(recall.once(|| Err::<u64, _>("no")), Err("no"));
+        let fails = || Err::<u64, _>("no");
+        assert_eq!(recall.once((Purpose::Episode, 0), fails), Err("no"));
         assert_eq!(results(&recall, 1), [100]);
         assert_eq!(recall.end(), 1);
     }

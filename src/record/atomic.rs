@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use tempfile::NamedTempFile;
+use tempfile::Builder;
 
 use super::RecordError;
 
@@ -39,11 +39,11 @@ pub(super) fn remove_partial_files(directory: &Path) -> Result<(), RecordError> 
 }
 
 fn write(directory: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let file = NamedTempFile::with_prefix_in(PREFIX, directory);
-    let mut file = file.map_err(without_name)?;
+    let mut builder = Builder::new();
+    let builder = like_any_file(builder.prefix(PREFIX));
+    let mut file = builder.tempfile_in(directory).map_err(without_name)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    readable_like_any_file(file.as_file())?;
     file.persist(path)?;
     sync_directory(directory)
 }
@@ -58,14 +58,14 @@ fn without_name(error: std::io::Error) -> std::io::Error {
 
 /// Temporary files are private to their owner; results are for everybody whom the umask allows.
 #[cfg(unix)]
-fn readable_like_any_file(file: &File) -> std::io::Result<()> {
+fn like_any_file<'a, 'b>(builder: &'a mut Builder<'b, 'b>) -> &'a mut Builder<'b, 'b> {
     use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+    builder.permissions(std::fs::Permissions::from_mode(0o666))
 }
 
 #[cfg(not(unix))]
-fn readable_like_any_file(_file: &File) -> std::io::Result<()> {
-    Ok(())
+fn like_any_file<'a, 'b>(builder: &'a mut Builder<'b, 'b>) -> &'a mut Builder<'b, 'b> {
+    builder
 }
 
 /// A rename is on disk only when its directory is.

@@ -25,6 +25,7 @@ use crate::comm::{CommError, Communicator, Leading};
 use crate::crew::{Crew, CrewError};
 use crate::experiment::{Experiment, ExperimentError};
 use crate::method::{MethodError, Rank};
+use crate::noise::TableError;
 use crate::record::{
     Checkpoint, Counters, Limits, PolicyFile, RecordError, Recorder, RunInfo, Summary,
 };
@@ -65,7 +66,10 @@ impl TrainError {
         matches!(
             self,
             TrainError::Comm(CommError::Lost { .. })
-                | TrainError::Method(MethodError::Comm(CommError::Lost { .. }))
+                | TrainError::Method(
+                    MethodError::Comm(CommError::Lost { .. })
+                        | MethodError::Noise(TableError::Comm(CommError::Lost { .. }))
+                )
         )
     }
 }

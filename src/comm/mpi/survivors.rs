@@ -372,6 +372,11 @@ impl Communicator for Survivors {
             self.comm.set(next);
             let on_node = self.count_on_node(next);
             self.ranks_on_node.set(on_node.unwrap_or(1));
+            if on_node.is_none() {
+                // Others may still wait for this rank in the call that failed here.
+                // SAFETY: the communicator is a live one.
+                unsafe { (self.ulfm.revoke)(next) };
+            }
             if self.all_well(on_node.is_some()) {
                 return Ok(true);
             }

@@ -18,6 +18,7 @@ use crate::method::agreement;
 use crate::method::{Interval, Method, MethodError, MethodState, Pulse, Rank};
 use crate::network::Architecture;
 use crate::policy::Statistics;
+use crate::seed::Purpose;
 
 /// What all ranks know of the members of a generation, before they step.
 #[derive(Clone)]
@@ -136,8 +137,10 @@ impl Method for Evolution {
         rank: &Rank<'_>,
         pulse: &mut dyn FnMut() -> Pulse,
     ) -> Result<Interval, MethodError> {
+        // Also for what the search plays after the returns, which may be known already.
+        self.set_filters(rank);
         let Heard { outcomes, behaviours, statistics, mut interval } =
-            rank.once(|| self.hear(rank, pulse))?;
+            rank.once(Purpose::Episode, self.generation, || self.hear(rank, pulse))?;
         if self.search.wants_behaviours() {
             self.search.see(&behaviours);
         } else {

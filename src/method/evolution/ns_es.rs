@@ -121,7 +121,9 @@ impl Novelty {
             let seed = derive(seed, Purpose::Trial, generation, 0, episode as u64);
             worker.evaluate(seed).ok()
         };
-        let played = play_and_see(rank.comm, rank.crew, trial_episodes as usize, size, play)?;
+        let played = rank.once(Purpose::Trial, generation, || {
+            play_and_see(rank.comm, rank.crew, trial_episodes as usize, size, play)
+        })?;
         let finished = || played.iter().flatten();
         let count = finished().count() as f64;
         if count > 0.0 {

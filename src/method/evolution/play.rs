@@ -60,6 +60,14 @@ impl Evolution {
         if self.search.wants_behaviours() { self.settings.behaviour_size } else { 0 }
     }
 
+    /// Lets the workers see as theta has learnt to, where observations are normalised.
+    pub(super) fn set_filters(&self, rank: &Rank<'_>) {
+        if self.settings.normalize_observations {
+            let filter = self.statistics.filter();
+            rank.crew.each_worker().for_each(|mut worker| worker.policy.set_filter(&filter));
+        }
+    }
+
     /// Evaluates the members of the first `groups` groups that are dealt together, with all threads
     /// of all ranks; on samples, all members. Gives the outcomes of the groups that fell to this
     /// rank, their behaviours, and the first fault's reason.
@@ -73,13 +81,9 @@ impl Evolution {
             return Ok(Evaluated { outcomes, behaviours: Vec::new(), fault, busy });
         }
         let size = self.together(rank.comm.size());
-        let filter = self.settings.normalize_observations.then(|| self.statistics.filter());
         for mut worker in rank.crew.each_worker() {
             worker.busy = Duration::ZERO;
             worker.statistics.clear();
-            if let Some(filter) = &filter {
-                worker.policy.set_filter(filter);
-            }
         }
         let fault = Mutex::new(None::<(usize, String)>);
         let episodes = self.settings.episodes_per_member as usize;

@@ -40,6 +40,7 @@ impl Evolution {
     ) -> Result<Rehearsal, MethodError> {
         let (population, size) = (self.search.population(), self.search.group_size());
         let groups = most.div_ceil(size).clamp(1, population / size);
+        self.set_filters(rank);
         let Evaluated { outcomes, behaviours, fault, busy } =
             self.evaluate(rank, groups * size / self.together(rank.comm.size()))?;
         let busy = rank.crew.each_worker().map(|worker| worker.busy).sum::<Duration>() + busy;

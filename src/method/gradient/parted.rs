@@ -217,7 +217,7 @@ impl Parted {
         };
         // All ranks come to the same end.
         if let Some(source) = first_fault(rank, stepped.err())? {
-            return Err(MethodError::Diverged { update: number, source });
+            return Err(MethodError::AllDiverged { update: number, source });
         }
         let tally = stepped.unwrap_or_default();
         self.updates += 1;

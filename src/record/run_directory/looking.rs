@@ -102,7 +102,10 @@ pub(super) fn newest_checkpoint(
         let bytes = match fs::read(&file) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(RecordError::io(&file, "read")(error)),
+            Err(error) => {
+                damaged.push(RecordError::io(&file, "read")(error).to_string());
+                continue;
+            }
         };
         match Checkpoint::from_bytes(&bytes) {
             Ok(checkpoint) => {

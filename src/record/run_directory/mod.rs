@@ -16,6 +16,7 @@ const EXPERIMENT: &str = "experiment.toml";
 pub(in crate::record) const PROGRESS: &str = "progress.csv";
 const CHECKPOINT: &str = "checkpoint.safetensors";
 const PREVIOUS: &str = "checkpoint.previous.safetensors";
+const DAMAGED: &str = "checkpoint.damaged.safetensors";
 const OPERATIONS: &str = "operations.csv";
 const STALENESS: &str = "staleness.csv";
 const POLICY: &str = "policy.safetensors";
@@ -24,11 +25,12 @@ const SUMMARY: &str = "summary.json";
 const STOP: &str = "stop";
 
 /// Everything of a run that another run of the same name replaces.
-const OF_A_RUN: [&str; 11] = [
+const OF_A_RUN: [&str; 12] = [
     EXPERIMENT,
     PROGRESS,
     CHECKPOINT,
     PREVIOUS,
+    DAMAGED,
     POLICY,
     RunDirectory::INITIAL,
     LOG,
@@ -97,9 +99,13 @@ impl RunDirectory {
         let lock = Lock::take(path)?;
         let mut warnings = Vec::new();
         let checkpoint = newest_checkpoint(path, &mut warnings)?;
+        if checkpoint.is_some() && !warnings.is_empty() {
+            // The next checkpoint must not take the place of the whole one by this.
+            let (damaged, aside) = (path.join(CHECKPOINT), path.join(DAMAGED));
+            fs::rename(&damaged, &aside).map_err(RecordError::io(&damaged, "move aside"))?;
+        }
         let summary = fs::read(path.join(SUMMARY)).ok();
         let summary = summary.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        remove_if_there(&path.join(STOP))?;
         let mut directory = Self::with_lock(path, lock)?;
         for warning in &warnings {
             directory.event(warning)?;
@@ -118,6 +124,14 @@ impl RunDirectory {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Forgets that the run was asked to stop, where a user starts it again.
+    ///
+    /// # Errors
+    /// If the file cannot be removed.
+    pub fn forget_stop(&self) -> Result<(), RecordError> {
+        remove_if_there(&self.path.join(STOP))
     }
 
     /// Adds a line to the log of the run in this directory, if it can: for the end of a run, when
@@ -218,8 +232,13 @@ mod tests {
         assert_eq!(found, Some(1));
         assert!(warnings[0].contains("checkpoint.safetensors: damaged"), "{warnings:?}");
 
+        // It is out of the way of the next one, which keeps the whole one as that before it.
+        assert!(!newest.exists() && parent.path().join(DAMAGED).exists());
+        let (mut run, _) = RunDirectory::open(parent.path()).unwrap();
+        run.checkpoint(&checkpoint(2)).unwrap();
+        drop(run);
         fs::remove_file(&newest).unwrap();
-        assert_eq!(generation().0, Some(1));
+        assert_eq!(generation(), (Some(1), vec![]));
 
         fs::write(parent.path().join(PREVIOUS), b"").unwrap();
         let error = RunDirectory::open(parent.path()).err().unwrap().to_string();

@@ -99,6 +99,6 @@ impl Recorder for RunDirectory {
             path: path.clone(),
             reason: error.to_string(),
         })?;
-        write_atomically(&path, format!("{json}\n").as_bytes())
+        self.put(&path, format!("{json}\n").as_bytes())
     }
 }

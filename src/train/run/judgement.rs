@@ -25,7 +25,9 @@ impl Run<'_> {
             let by_count = evaluation.every.is_some_and(|every| count.is_multiple_of(every));
             return by_count
                 || evaluation.every_samples.is_some_and(passed)
-                || evaluation.every_epochs.is_some_and(|epochs| passed(epochs * samples));
+                || evaluation
+                    .every_epochs
+                    .is_some_and(|epochs| passed(epochs.saturating_mul(samples)));
         }
         let by_generations = evaluation.every.is_some_and(|every| match self.counters.updates {
             0 => self.counters.generation.is_multiple_of(every),
@@ -50,7 +52,7 @@ impl Run<'_> {
         let experiment = self.session.experiment;
         if let Some(data) = self.session.task.data() {
             let judge = || classify(&self.rank, &self.plan.architecture, method.theta(), data);
-            let errors = self.rank.once(judge)?;
+            let errors = self.once(purpose, judge)?;
             self.clock.evaluating += began.elapsed();
             return Ok(Some(Judgement::Errors(errors)));
         }
@@ -64,7 +66,7 @@ impl Run<'_> {
         let seeds = Seeds { seed: experiment.seed, purpose, generation: self.counters.generation };
         let episodes = experiment.evaluation.episodes;
         let rank = &self.rank;
-        let (evaluation, warnings) = rank.once(|| {
+        let (evaluation, warnings) = self.once(purpose, || {
             let evaluation = evaluate(rank, method.theta(), seeds, episodes, &|| {})?;
             let mut mine = Vec::new();
             for mut worker in rank.crew.each_worker() {
@@ -86,6 +88,19 @@ impl Run<'_> {
         }
         self.clock.evaluating += began.elapsed();
         Ok(evaluation.map(Judgement::Returns))
+    }
+
+    /// What this evaluation comes to, once for every theta: on the way back to where the ranks were,
+    /// gradient methods learn anew, and may come to another with other ranks.
+    fn once<T: Clone + 'static, E>(
+        &self,
+        purpose: Purpose,
+        judge: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        match self.session.experiment.method.gradient() {
+            Some(_) => judge(),
+            None => self.rank.once(purpose, self.counters.generation, judge),
+        }
     }
 
     /// The evaluation, if every one of its episodes had a return: nothing less may end a run.

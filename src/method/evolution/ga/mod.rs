@@ -279,7 +279,9 @@ impl Search for Ga {
         let GaSettings { parents, elites, candidates: most, .. } = self.settings;
         let ranked = ranked(self.standings(generation, outcomes));
         let candidates = candidates(&ranked, self.elites, most);
-        let (scores, second_look) = rank.once(|| self.play_again(rank, generation, &candidates))?;
+        let (scores, second_look) = rank.once(Purpose::Candidate, generation, || {
+            self.play_again(rank, generation, &candidates)
+        })?;
         let began = Instant::now();
         let survivors = survivors(&ranked, &candidates, &scores, elites, parents);
         self.parents = rank.crew.install(|| {
