@@ -192,12 +192,10 @@ fn a_killed_rank_ends_the_job(flags: &[&str], end: &str) {
     assert!(!victim.is_empty(), "mpirun has no child process");
     assert!(output(Command::new("kill").args(["-9", &victim])).status.success());
     assert!(!ends_within(&mut job, Duration::from_secs(10)).success());
-    let resumed = output(mpirun(2).arg(PROGRAM).current_dir(directory.path()).args([
-        "resume",
-        "run",
-        "--set",
-        &format!("{end}=1"),
-    ]));
+    let end = format!("{end}=1");
+    let mut resume = mpirun(2);
+    resume.arg(PROGRAM).current_dir(directory.path()).args(["resume", "run", "--set", &end]);
+    let resumed = output(&mut resume);
     assert!(resumed.status.success(), "{}", text(&resumed));
 }
 
