@@ -91,7 +91,7 @@ fn parameters_that_explode_are_told_before_nothing_can_be_computed() {
     place.es_train(&grows).exits_with(1).says(&["NaN or infinite", "optimizer.learning_rate"]);
     // Also where another rank has no share of the batch, and waits.
     let on_two = [&grows[..], &["--ranks", "2", "--overwrite"]].concat();
-    place.es_train(&on_two).exits_with(1).says(&["rank 0 failed", "NaN or infinite"]);
+    place.es_train(&on_two).exits_with(1).says(&["rank 0 failed: update", "NaN or infinite"]);
 }
 
 #[test]
